@@ -1,0 +1,50 @@
+"""What every test may use: empty databases of both kinds, and the real files from outside."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PostgresServer
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine or this run has nothing for, so that a run without them is green."""
+    absent = {"corpus"} if not CORPUS.is_dir() else set()
+    if "conformance" not in config.getoption("markexpr"):
+        absent.add("conformance")
+    kept, left_out = [], []
+    for item in items:
+        (left_out if any(map(item.get_closest_marker, absent)) else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real files from outside; a test that asks for it carries the marker `corpus`."""
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One running PostgreSQL for all tests of this process."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new, empty database, as HUBCHAT_DATABASE_URL takes it; once of each kind.
+
+    A test of one kind alone says `@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)`.
+    """
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'hub.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create_database()
+    yield server.url(name)
+    server.drop_database(name)
