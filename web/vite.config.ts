@@ -1,0 +1,15 @@
+import { sveltekit } from '@sveltejs/kit/vite';
+import { defineConfig } from 'vitest/config';
+
+// `npm run dev` shows the pages and passes everything else to a hub that runs beside it.
+const hub = process.env.HUBCHAT_DEV_HUB ?? 'http://localhost:8000';
+const toHub = { target: hub, changeOrigin: true, headers: { origin: hub } };
+
+export default defineConfig({
+  plugins: [sveltekit()],
+  server: { proxy: { '/api': toHub, '/live': { ...toHub, ws: true } } },
+  build: { target: 'es2022' },
+  // Tests mount components in jsdom: they need Svelte's browser build, not its server one.
+  resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
+  test: { include: ['src/**/*.test.ts'], environment: 'node', testTimeout: 20_000 },
+});
