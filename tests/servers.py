@@ -52,9 +52,7 @@ def postgres_programs() -> Path:
         return packaged[-1].parent
     if found := shutil.which("postgres"):
         return Path(found).resolve().parent
-    raise RuntimeError(
-        "no PostgreSQL: run `make setup`, or point HUBCHAT_TEST_PG_BIN at its bin folder"
-    )
+    raise RuntimeError("no PostgreSQL: run `make setup`, or point HUBCHAT_TEST_PG_BIN at its bin folder")
 
 
 def _version(program: Path) -> float:
@@ -225,9 +223,7 @@ class PostgresServer:
             )
         except PermissionError:
             copy = self._folder / "programs"
-            shutil.copytree(
-                programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include")
-            )
+            shutil.copytree(programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
             self._give_to_runner(copy)
             return copy / programs.name
         return programs
