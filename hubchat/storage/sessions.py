@@ -1,0 +1,81 @@
+"""Who is asking: sessions and tokens, by the SHA-256 of what the client holds, read for many at once."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+import sqlalchemy as sa
+
+from hubchat.access import SCOPES, USUAL_SCOPES, HubRole, Scope
+from hubchat.storage.bulk import Bulk
+from hubchat.storage.database import now_ms
+
+UNUSED_MS: Final = 30 * 86_400_000  # a session ends after 30 days unused
+AGE_MS: Final = 180 * 86_400_000  # or 180 in all
+
+
+class Caller(NamedTuple):
+    """A signed-in asker. Either `session_id` or `token_id` is set; a session has every scope but `admin`'s rank."""
+
+    account_id: int
+    persona_id: int
+    handle: str
+    name: str
+    inbox_id: int
+    hub_role: HubRole
+    presence: Literal["shared", "conversations", "nobody"]
+    session_id: int | None
+    token_id: int | None
+    scopes: frozenset[Scope]
+    confirmed_at: int
+    used_at: int
+
+
+_WHO: Final = (
+    "account.id AS account_id, account.role, account.presence, persona.id AS persona_id, persona.handle, persona.name, "
+    "persona.inbox_id"
+)
+_JOIN: Final = (
+    "JOIN account ON account.id = {of}.account_id AND account.state = 'active' "
+    "JOIN persona ON persona.account_id = account.id AND persona.gone_at IS NULL"
+)
+_BY_SESSION: Final = Bulk(
+    f"SELECT session.hash, session.id, session.confirmed_at, session.used_at, {_WHO} FROM {{rows}} "
+    f"JOIN session ON session.hash = rows_.hash {_JOIN.format(of='session')} "
+    "WHERE session.used_at > :used_after AND session.created_at > :created_after",
+    hash="text",
+)
+_BY_TOKEN: Final = Bulk(
+    f"SELECT token.hash, token.id, token.scopes, {_WHO} FROM {{rows}} "
+    f"JOIN token ON token.hash = rows_.hash {_JOIN.format(of='token')} WHERE token.expires_at > :now",
+    hash="text",
+)
+
+
+def hash_secret(secret: str) -> str:
+    """The SHA-256 of a random secret, as it is stored: 256 bits need no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_callers(
+    connection: sa.Connection, keys: Iterable[tuple[Literal["session", "token"], str]]
+) -> dict[tuple[str, str], Caller]:
+    """(kind, hash) → who that is; what is unknown, ended or of a disabled account is left out."""
+    wanted = set(keys)
+    now = now_ms()
+    found: dict[tuple[str, str], Caller] = {}
+    if sessions := [(key,) for kind, key in wanted if kind == "session"]:
+        ages = {"used_after": now - UNUSED_MS, "created_after": now - AGE_MS}
+        for row in _BY_SESSION.run(connection, sessions, **ages):
+            found["session", row.hash] = Caller(
+                row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
+                row.id, None, frozenset(SCOPES), row.confirmed_at, row.used_at,
+            )  # fmt: skip
+    if tokens := [(key,) for kind, key in wanted if kind == "token"]:
+        for row in _BY_TOKEN.run(connection, tokens, now=now):
+            scopes = frozenset(scope for scope in SCOPES if scope in row.scopes.split())
+            found["token", row.hash] = Caller(
+                row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
+                None, row.id, scopes or frozenset(USUAL_SCOPES), 0, now,
+            )  # fmt: skip
+    return found
