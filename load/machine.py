@@ -1,0 +1,38 @@
+"""What the kernel knows of a process, and which core runs what."""
+
+import os
+import platform
+from pathlib import Path
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def cores() -> tuple[int, int]:
+    """The core for servers and the one for members: the first and the last that we may use."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of all threads of a process so far, to 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S  # utime, stime: proc(5)
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory of a process, without what the kernel holds for its sockets."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"no Rss in smaps_rollup of {pid}")
+
+
+def describe() -> str:
+    """Processor, cores, memory and kernel in one line, without the machine's name."""
+    cpu = Path("/proc/cpuinfo").read_text()
+    model = next((x.split(": ")[1] for x in cpu.splitlines() if x.startswith("model name")), "?")
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{model}, {len(os.sched_getaffinity(0))} cores, {memory_gib:.0f} GiB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}"
+    )

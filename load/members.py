@@ -1,0 +1,122 @@
+"""Drives the C program of virtual members: load/member.c."""
+
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from load import machine
+from load.compiler import CannotMeasureError, compiled
+from load.servers import Server, on_core
+from load.speech import Speech
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run counted. Times of single messages in ms, `seconds` and `cpu_s` over the whole of it."""
+
+    seconds: float
+    messages: int
+    deliveries: int
+    bytes: int
+    cpu_s: float  # of the server
+    errors: int
+    doubled: int
+    missing: int
+    out_of_order: int
+    reply_p50_ms: float
+    reply_p99_ms: float
+    delivery_p50_ms: float
+    delivery_p99_ms: float
+
+
+class Members:
+    """`readers` and `senders` connected to one server; a context manager that lets them go at its end."""
+
+    def __init__(
+        self, server: Server, speech: Speech, *, readers: int, senders: int = 0, opening: int = 64
+    ) -> None:
+        """`opening` is how many handshakes are under way at once."""
+        self._server = server
+        self._wanted = readers + senders
+        self._folder = tempfile.TemporaryDirectory(prefix="hubchat-load-")
+        self._command = [
+            *(str(compiled("member.c")), f"--port={server.port}", f"--dialect={speech.dialect}"),
+            *(f"--readers={readers}", f"--senders={senders}", f"--opening={opening}"),
+            *(f"--reader-path={speech.reader.path}", f"--sender-path={speech.sender.path}"),
+            f"--reader-greetings={speech.reader.greetings}",
+            f"--sender-greetings={speech.sender.greetings}",
+            f"--reader-hello={self._file('reader', speech.reader.hello)}",
+            f"--sender-hello={self._file('sender', speech.sender.hello)}",
+            f"--headers={self._file('headers', chr(10).join(speech.headers).encode())}",
+            f"--message={self._file('message', speech.message)}",
+            *([f"--subprotocol={speech.subprotocol}"] if speech.subprotocol else []),
+        ]
+        self.connect_s = 0.0
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=on_core(machine.cores()[1]),
+        )
+        opened = self._event("ready")
+        self.connect_s = float(opened["seconds"])
+        if opened["ready"] != self._wanted:
+            self.close()
+            raise CannotMeasureError(f"{self._wanted} members, only {opened['ready']} got in")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(self, in_flight: int, seconds: float, *, warmup_s: float, until: str) -> Run:
+        """`in_flight` messages under way for each sender; one ends when it is `delivered` or `acked`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"run {in_flight} {warmup_s} {seconds} until-{until}\n")
+        self._process.stdin.flush()
+        self._event("start")
+        before_s = machine.cpu_s(self._server.pid)
+        self._event("end")
+        cpu_s = machine.cpu_s(self._server.pid) - before_s
+        result = self._event("result")
+        counts = {
+            name: result[name]
+            for name in ("seconds", "messages", "deliveries", "bytes", "errors", "doubled", "missing", "out_of_order")
+        }
+        times = {
+            f"{what}_{point}_ms": result[f"{what}_ms"][point]
+            for what in ("reply", "delivery")
+            for point in ("p50", "p99")
+        }
+        return Run(cpu_s=cpu_s, **counts, **times)
+
+    def close(self) -> None:
+        """Every connection is dropped with the process."""
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def _file(self, name: str, content: bytes) -> Path:
+        path = Path(self._folder.name) / name
+        path.write_bytes(content)
+        return path
+
+    def _event(self, name: str) -> dict[str, Any]:
+        """Any: the line's shape is member.c's, and read where it is used."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        event: dict[str, Any] = json.loads(line) if line else {"event": "nothing"}
+        if event["event"] != name:
+            raise CannotMeasureError(f"the members ended: expected {name}, got {line.strip()!r}")
+        return event

@@ -1,0 +1,96 @@
+/* The three dialects that the load tools speak: how a message carries its number, and what a frame from the server is.
+ * A message's text holds "#m" and eight hex digits; a command's id is that number too. */
+#ifndef HUBCHAT_LOAD_SPEECH_H
+#define HUBCHAT_LOAD_SPEECH_H
+
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frames.h"
+#include "plan.h"
+
+enum { MARK_BYTES = 10 };
+enum heard { OTHER, GREETING, DELIVERY, REPLY, FAILURE };
+
+/* Writes `number` wherever the template has a mark, and as the command's id. */
+static inline void speech_number(unsigned char *payload, size_t size, enum dialect dialect, uint32_t number)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%08x", number);
+    for (unsigned char *at = payload; (at = memmem(at, size - (size_t)(at - payload), "#m", 2)); at += MARK_BYTES)
+        memcpy(at + 2, digits, 8);
+    unsigned char *id = dialect == MSGPACK ? memmem(payload, size, "\xa2id\xce", 4) : NULL;
+    for (int i = 0; id && i < 4; i++)
+        id[4 + i] = (unsigned char)(number >> 8 * (3 - i));
+    if (dialect == SOCKETIO) { /* "42", eight digits, then the event */
+        snprintf(digits, sizeof digits, "%08u", number);
+        memcpy(payload + 2, digits, 8);
+    }
+}
+
+static inline int speech_msgpack_uint(const unsigned char *at, const unsigned char *end, uint32_t *number)
+{
+    if (at < end && *at < 0x80) {
+        *number = *at;
+        return 1;
+    }
+    int width = at < end && *at >= 0xcc && *at <= 0xcf ? 1 << (*at - 0xcc) : 0;
+    if (!width || end - at <= width)
+        return 0;
+    *number = 0;
+    for (int i = 1; i <= width; i++)
+        *number = *number << 8 | at[i];
+    return 1;
+}
+
+static inline enum heard speech_reply(const struct frame *frame, enum dialect dialect, uint32_t *number)
+{
+    const unsigned char *payload = frame->payload, *end = payload + frame->length, *at;
+    if (dialect == MSGPACK && (at = memmem(payload, frame->length, "\xa2re", 3)) && speech_msgpack_uint(at + 3, end, number))
+        return memmem(payload, frame->length, "\xa5" "error", 6) ? FAILURE : REPLY;
+    if (dialect == SOCKETIO && frame->length > 2 && memcmp(payload, "43", 2) == 0) {
+        *number = (uint32_t)strtoul((const char *)payload + 2, NULL, 10);
+        return REPLY;
+    }
+    return OTHER;
+}
+
+/* A frame with a mark is somebody's message, since no reply holds one. `mark_at` remembers where the last one stood. */
+static inline enum heard speech_hear(const struct frame *frame, enum dialect dialect, size_t *mark_at, uint32_t *number)
+{
+    const unsigned char *payload = frame->payload, *mark = payload + *mark_at;
+    if (*mark_at + MARK_BYTES > frame->length || memcmp(mark, "#m", 2) != 0)
+        mark = memmem(payload, frame->length, "#m", 2);
+    if (mark && (size_t)(mark - payload) + MARK_BYTES <= frame->length) {
+        *mark_at = (size_t)(mark - payload);
+        *number = 0;
+        for (int i = 2; i < MARK_BYTES; i++)
+            *number = *number << 4 | (uint32_t)(mark[i] <= '9' ? mark[i] - '0' : mark[i] - 'a' + 10);
+        return DELIVERY;
+    }
+    return speech_reply(frame, dialect, number);
+}
+
+/* What a connection hears before it is ready: the server's first frame and a reply to each command of its hello. */
+static inline int speech_greets(const struct frame *frame, enum dialect dialect)
+{
+    uint32_t number;
+    if (dialect == MSGPACK && memmem(frame->payload, frame->length, "\xa7welcome", 8))
+        return 1;
+    if (dialect == SOCKETIO && frame->length > 0 && (frame->payload[0] == '0' || memcmp(frame->payload, "40", 2) == 0))
+        return 1;
+    return speech_reply(frame, dialect, &number) == REPLY;
+}
+
+/* PING for one of WebSocket's own, TEXT for Engine.IO's "2"; both want an answer, and neither is news. */
+static inline int speech_asks_for_life(const struct frame *frame, enum dialect dialect)
+{
+    if (frame->opcode == PING)
+        return PING;
+    return dialect == SOCKETIO && frame->length == 1 && frame->payload[0] == '2' ? TEXT : 0;
+}
+
+#endif

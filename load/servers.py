@@ -1,0 +1,88 @@
+"""Server processes under measurement, each alone on the servers' core."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from load import machine
+from load.compiler import CannotMeasureError
+
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Server:
+    """One that runs."""
+
+    pid: int
+    port: int
+
+
+def on_core(core: int) -> Callable[[], None]:
+    """For `preexec_fn`: threads inherit the core, which setting it from outside would come too late for."""
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: list[str],
+    port: int,
+    *,
+    environment: dict[str, str] | None = None,
+    log: Path | None = None,
+    ready: Callable[[int], bool] | None = None,
+) -> Iterator[Server]:
+    """A server from its first connect to its end; raises CannotMeasureError with its log's tail if it fails."""
+    with (log or Path(os.devnull)).open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=on_core(machine.cores()[0]),
+        )
+    try:
+        _wait_until(lambda: (ready or takes_connections)(port), process, log)
+        yield Server(process.pid, port)
+    finally:
+        _end(process)
+
+
+def takes_connections(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path | None) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if ready():
+            return
+        time.sleep(0.002)
+    said = log.read_text()[-2000:] if log and log.exists() else ""
+    raise CannotMeasureError(f"{process.args!r} did not start: {said}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
