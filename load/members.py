@@ -3,7 +3,7 @@
 import json
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,13 +32,22 @@ class Run:
     delivery_p50_ms: float
     delivery_p99_ms: float
 
+    def values(self) -> dict[str, float]:
+        """What was counted and what follows from it, as a Reading keeps it."""
+        return {
+            **asdict(self),
+            "messages_per_s": self.messages / self.seconds,
+            "deliveries_per_s": self.deliveries / self.seconds,
+            "cpu_share": self.cpu_s / self.seconds,
+            "cpu_us_per_message": self.cpu_s / max(self.messages, 1) * 1e6,
+            "cpu_us_per_delivery": self.cpu_s / max(self.deliveries, 1) * 1e6,
+        }
+
 
 class Members:
     """`readers` and `senders` connected to one server; a context manager that lets them go at its end."""
 
-    def __init__(
-        self, server: Server, speech: Speech, *, readers: int, senders: int = 0, opening: int = 64
-    ) -> None:
+    def __init__(self, server: Server, speech: Speech, *, readers: int, senders: int = 0, opening: int = 64) -> None:
         """`opening` is how many handshakes are under way at once."""
         self._server = server
         self._wanted = readers + senders
@@ -103,8 +112,8 @@ class Members:
 
     def close(self) -> None:
         """Every connection is dropped with the process."""
-        self._process.kill()
-        self._process.wait()
+        with self._process as process:
+            process.kill()
         self._folder.cleanup()
 
     def _file(self, name: str, content: bytes) -> Path:

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from load import machine
 from load.compiler import CannotMeasureError
+from load.speech import Speech
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
@@ -23,6 +24,14 @@ class Server:
 
     pid: int
     port: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One that takes its turn in a scenario: how it is started, and how members speak to it."""
+
+    server: Callable[[], AbstractContextManager[Server]]
+    speech: Callable[[], Speech]
 
 
 def on_core(core: int) -> Callable[[], None]:

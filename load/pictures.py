@@ -1,0 +1,95 @@
+"""The pictures of docs/performance.md: small SVGs that stay the same when the numbers do."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("svg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from load.targets import Readings
+
+COLOURS = {
+    "epoll": "#8a8f98",
+    "ws": "#d08770",
+    "socketio": "#b48ead",
+    "hubchat": "#2a7f86",
+    "hubchat-postgresql": "#7fb8bd",
+}
+NAMES = {
+    "epoll": "C epoll loop",
+    "ws": "Node's ws",
+    "socketio": "Socket.IO, an INSERT each",
+    "hubchat": "hubchat",
+    "hubchat-postgresql": "hubchat on PostgreSQL",
+}
+IN_FLIGHT, READERS = (1, 16, 64), (50, 200, 1000)
+
+
+def draw(readings: Readings, folder: Path) -> None:
+    """Each picture whose numbers are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    style = mpl.rc_context(
+        {
+            "svg.hashsalt": "hubchat",  # the same ids each time
+            "svg.fonttype": "none",
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
+    with style:
+        _bars(
+            readings,
+            folder / "performance-fanout.svg",
+            ("fanout", "deliveries_per_s", IN_FLIGHT),
+            ("epoll", "ws", "hubchat"),
+            ("messages in flight", "deliveries/s to 2,000 readers"),
+        )
+        _bars(
+            readings,
+            folder / "performance-durable.svg",
+            ("durable", "messages_per_s", READERS),
+            ("socketio", "hubchat-postgresql", "hubchat"),
+            ("readers", "durable messages/s"),
+        )
+
+
+def _bars(
+    readings: Readings,
+    path: Path,
+    what: tuple[str, str, tuple[int, ...]],
+    peers: tuple[str, ...],
+    labels: tuple[str, str],
+) -> None:
+    scenario, name, cases = what
+    heights = {peer: [readings.middle(scenario, peer, case, name) for case in cases] for peer in peers}
+    if any(height is None for row in heights.values() for height in row):
+        return
+    figure, axes = plt.subplots(figsize=(5.2, 2.8))
+    width = 0.8 / len(peers)
+    for index, (peer, row) in enumerate(heights.items()):
+        places = [group + (index - (len(peers) - 1) / 2) * width for group in range(len(cases))]
+        bars = axes.bar(places, [height or 0 for height in row], width * 0.92, color=COLOURS[peer], label=NAMES[peer])
+        axes.bar_label(bars, [_short(height or 0) for height in row], padding=2, fontsize=7)
+    _dress(axes, cases, labels)
+    figure.tight_layout()
+    figure.savefig(path, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    plt.close(figure)
+
+
+def _dress(axes: Axes, cases: tuple[int, ...], labels: tuple[str, str]) -> None:
+    axes.set_xticks(range(len(cases)), [f"{case:,}" for case in cases])
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    axes.set_yscale("log")
+    axes.margins(y=0.15)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _short(value: float) -> str:
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"

@@ -1,0 +1,94 @@
+"""Tells what a run showed: a table on the terminal, and the parts of docs/performance.md that are numbers."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from load import pictures
+from load.plan import Reading
+from load.targets import TARGETS, Readings, Target
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = Path(__file__).parent / "results"
+TOLD = ("messages_per_s", "deliveries_per_s", "cpu_us_per_message", "cpu_us_per_delivery", "cpu_share")
+SHOWN = (*TOLD, "delivery_p50_ms", "delivery_p99_ms", "reply_p50_ms", "reply_p99_ms", "missing", "doubled")
+
+
+def line(reading: Reading) -> str:
+    """One measurement, while the others still run."""
+    values = {name: x for name, x in reading.values.items() if name in SHOWN or len(reading.values) < 5}
+    told = "  ".join(f"{name} {_number(value)}" for name, value in values.items())
+    return f"{reading.round} {reading.scenario} {reading.peer} {reading.case or ''}  {told}"
+
+
+def keep(readings: list[Reading], *, quick: bool) -> Path:
+    """The readings as they are, in load/results, which git ignores."""
+    RESULTS.mkdir(exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    path = RESULTS / f"{stamp}{'-quick' if quick else ''}.json"
+    path.write_text(json.dumps([reading.as_json() for reading in readings]))
+    return path
+
+
+def kept(path: Path) -> list[Reading]:
+    """What `keep` wrote."""
+    return [Reading(**reading) for reading in json.loads(path.read_text())]
+
+
+def show(readings: list[Reading]) -> None:
+    """The table of what is to hold."""
+    table = Table("what", "wanted", "seen", "")
+    for row in _rows(Readings(readings)):
+        table.add_row(*row)
+    Console().print(table)
+
+
+def write(readings: list[Reading], machine: str) -> None:
+    """The page's tables and its pictures; the words around them are written by hand."""
+    asked = Readings(readings)
+    rows = [["what", "wanted", "seen", ""], ["---", "---:", "---:", "---"], *_rows(asked)]
+    page = PAGE.read_text("utf-8")
+    page = _replaced(page, "machine", f"{datetime.now(UTC):%Y-%m-%d}: {machine}")
+    page = _replaced(page, "targets", "\n".join(f"| {' | '.join(row)} |" for row in rows))
+    page = _replaced(page, "seen", "\n".join(_seen(readings)))
+    PAGE.write_text(page, "utf-8")
+    pictures.draw(asked, PAGE.parent / "pictures")
+
+
+def _rows(readings: Readings) -> list[list[str]]:
+    return [_row(target, target.seen(readings)) for target in TARGETS]
+
+
+def _row(target: Target, seen: float | None) -> list[str]:
+    wanted = f"{'≤' if target.most else '≥'} {_number(target.limit)} {target.unit}"
+    if seen is None:
+        return [target.what, wanted, "not measured", ""]
+    return [target.what, wanted, f"{_number(seen)} {target.unit}", "holds" if target.holds(seen) else "**missed**"]
+
+
+def _seen(readings: list[Reading]) -> list[str]:
+    """Every case of the two scenarios that have several, by their medians."""
+    asked, lines = Readings(readings), [f"| | | {' | '.join(SHOWN)} |", f"|---|---|{'---:|' * len(SHOWN)}"]
+    cases = dict.fromkeys((r.scenario, r.peer, r.case) for r in readings if r.case)
+    for scenario, peer, case in cases:
+        values = [asked.middle(scenario, peer, case, name) or 0.0 for name in SHOWN]
+        lines.append(f"| {scenario} {case:,} | {peer} | {' | '.join(map(_number, values))} |")
+    return lines
+
+
+def _replaced(page: str, name: str, content: str) -> str:
+    """Raises ValueError when the page has no such part: between `<!-- name -->` and `<!-- /name -->`."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+    page, count = pattern.subn(lambda part: part[1] + content + part[2], page)
+    if count != 1:
+        raise ValueError(f"{PAGE.name} has no part named {name}")
+    return page
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

@@ -1,0 +1,33 @@
+"""What an idle connection keeps resident, signed in and subscribed to five channels on hubchat."""
+
+import time
+
+from load import hub, machine, peers
+from load.members import Members
+from load.plan import Note, Plan, Reading
+from load.servers import Side
+
+SETTLE_S = 2.0
+
+
+def memory(plan: Plan, note: Note) -> None:
+    """The difference between a small and a large crowd, so that what a server takes once doesn't count."""
+    few, many = plan.idle
+    with hub.settled() as home:
+        sides = {
+            "hubchat": Side(home.node, home.all_rooms),
+            "ws": peers.WS,
+            "socketio": peers.SOCKETIO,
+        }
+        for turn in range(plan.rounds):
+            for peer, side in sides.items():
+                with (
+                    side.server() as running,
+                    Members(running, side.speech(), readers=few),
+                ):
+                    time.sleep(SETTLE_S)
+                    before = machine.rss_bytes(running.pid)
+                    with Members(running, side.speech(), readers=many - few):
+                        time.sleep(SETTLE_S)
+                        each = (machine.rss_bytes(running.pid) - before) / (many - few)
+                note(Reading("memory", peer, turn, values={"bytes": each}))
