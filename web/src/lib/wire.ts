@@ -26,7 +26,7 @@ export interface Entry {
   channel: Id;
   seq: Seq;
   kind: string;
-  author: Id;
+  author: Id | null;
   at: number;
   text?: string;
   reply_to?: Seq;

@@ -1,0 +1,38 @@
+// Times as people say them: relative for a day, then dates. All times are ms since 1970, in the browser's zone.
+import { t } from './catalogue';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const hourMinute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
+
+/** 14:05 */
+export const clock = (at_ms: number): string => hourMinute.format(at_ms);
+
+/** Everything about a moment, for screen readers and on hover. */
+export const moment = (at_ms: number): string => full.format(at_ms);
+
+/** "5 min. ago" within a day, then the date. */
+export function ago(at_ms: number, now_ms: number): string {
+  const past_ms = Math.max(0, now_ms - at_ms);
+  if (past_ms < HOUR_MS) return relative.format(-Math.floor(past_ms / MINUTE_MS), 'minute');
+  if (past_ms < 24 * HOUR_MS) return relative.format(-Math.floor(past_ms / HOUR_MS), 'hour');
+  return date.format(at_ms);
+}
+
+/** The name of a day line: Today, Yesterday, a weekday with its date, and the year once it is another one. */
+export function dayName(at_ms: number, now_ms: number): string {
+  const days = Math.round((midnight(now_ms) - midnight(at_ms)) / (24 * HOUR_MS));
+  if (days === 0) return t('time.today');
+  if (days === 1) return t('time.yesterday');
+  const sameYear = new Date(at_ms).getFullYear() === new Date(now_ms).getFullYear();
+  return (sameYear ? weekday : date).format(at_ms);
+}
+
+/** The beginning of the day, by the browser's clock. */
+export function midnight(at_ms: number): number {
+  return new Date(at_ms).setHours(0, 0, 0, 0);
+}
