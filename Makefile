@@ -13,6 +13,10 @@ UV = uv==0.13.9
 # npm and node come from the venv: no dependence on what the machine has.
 NPM = cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
+# Networks with a certificate authority of their own: trust what the machine trusts.
+export UV_SYSTEM_CERTS = 1
+export NODE_USE_SYSTEM_CA = 1
+
 # The first of PYTHON that is new enough.
 python = $(firstword $(foreach name,$(PYTHON),$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
@@ -25,7 +29,7 @@ help:
 # ---- set up: each step leaves a stamp, and is done again when what it hangs on has changed ----
 
 $(VENV)/.stamp-venv:
-	$(if $(python),,$(error hubchat needs Python 3.11 or newer, not $(or $(shell $(firstword $(PYTHON)) --version 2>&1),what is here). Install it (sudo apt-get install python3.11 python3.11-venv) or name it (make $(MAKECMDGOALS) PYTHON=/path/to/python3.11)))
+	$(if $(python),,$(error hubchat needs Python 3.11 or newer; found: $(or $(shell command -v $(firstword $(PYTHON)) >/dev/null && $(firstword $(PYTHON)) --version 2>&1),none). Install it (sudo apt-get install python3.11 python3.11-venv) or name it (make $(MAKECMDGOALS) PYTHON=/path/to/python3.11)))
 	$(if $(shell $(python) -c 'import ensurepip, venv; print("yes")' 2>/dev/null),,$(error this Python cannot make a virtual environment. Run: $(if $(filter 0,$(shell id -u)),,sudo )apt-get install $(shell $(python) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')))
 	$(call say,making $(VENV) with $(shell $(python) --version))
 	@$(python) -m venv $(VENV)
@@ -97,11 +101,15 @@ test: setup chromium web
 	$(call say,the web client)
 	@$(NPM) run --silent check
 	@$(NPM) test --silent
+	@$(NPM) run --silent size
 	$(call say,both in a browser)
 	@$(BIN)/python -m pytest -q tests/browser
 
 conformance: setup
 	@$(BIN)/python -m pytest -q -m conformance
+
+load: setup
+	@$(BIN)/python -m load
 
 chromium:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \

@@ -5,9 +5,7 @@ import sqlite3
 from tests.servers import PostgresServer
 
 
-def test_each_test_gets_an_empty_database_of_its_kind(
-    database_url: str, postgres: PostgresServer
-) -> None:
+def test_each_test_gets_an_empty_database_of_its_kind(database_url: str, postgres: PostgresServer) -> None:
     kind, _, place = database_url.partition("://")
     if kind == "sqlite":
         with sqlite3.connect(place.removeprefix("/")) as connection:
