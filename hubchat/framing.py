@@ -14,8 +14,8 @@ from typing import Final, Literal, NamedTuple
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close as CloseFrame
 from websockets.frames import Frame, Opcode
-from websockets.speedups import apply_mask
 from websockets.streams import StreamReader
+from websockets.utils import apply_mask
 
 Dialect = Literal["msgpack", "json"]
 
@@ -57,7 +57,7 @@ def wire_class(dialect: Dialect, window_bits: int) -> WireClass:
     return WireClass(dialect, window_bits)
 
 
-class Fault(Exception):
+class FramingError(Exception):
     """The peer broke the protocol: the connection is closed with `code` (1002, 1003, 1007 or 1009) and `reason`."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -141,12 +141,12 @@ class Inbox:
 
     `feed` bytes, then `take` until it gives None. It keeps at most one message of `limit_bytes` beside what was fed.
     `compressed` says that permessage-deflate was agreed upon, `only` which data frames are taken (None: both).
-    `age` is the keeper's: how often it found this inbox unfinished. `charged_bytes` is what the keeper counts for it.
+    `charged_bytes` is what the keeper counts for it.
     """
 
     __slots__ = (
-        "_checked", "_compressed", "_limit_bytes", "_message", "_only", "_opcode", "_packed", "_reader", "_utf8",
-        "age", "charged_bytes",
+        "_age", "_checked", "_compressed", "_limit_bytes", "_message", "_only", "_opcode", "_packed", "_reader",
+        "_utf8", "charged_bytes",
     )  # fmt: skip
 
     def __init__(self, *, compressed: bool, only: Opcode | None, limit_bytes: int = FRAME_BYTES) -> None:
@@ -159,7 +159,7 @@ class Inbox:
         self._message = bytearray()  # its fragments
         self._utf8: codecs.IncrementalDecoder | None = None  # while it is a plain text in pieces
         self._checked = 0  # payload bytes of the frame at hand that _utf8 has seen
-        self.age = 0
+        self._age = 0
         self.charged_bytes = 0
 
     def feed(self, data: bytes) -> None:
@@ -174,8 +174,13 @@ class Inbox:
         """Whether nothing is left, so that this object can be dropped."""
         return self._opcode is None and not self._reader.buffer
 
+    def grows_old(self) -> int:
+        """How often this was called since a message was last completed."""
+        self._age += 1
+        return self._age
+
     def take(self) -> Item | None:
-        """What the next frame brings, or None until more is fed. Raises Fault; then this inbox is done for."""
+        """What the next frame brings, or None until more is fed. Raises FramingError; then this inbox is done for."""
         head_bytes, whole_bytes = self._span()
         if not head_bytes:
             return None
@@ -195,7 +200,7 @@ class Inbox:
         length, head_bytes = buffer[1] & 0x7F, 2
         if length >= 126:
             if buffer[0] & _CONTROL:
-                raise Fault(1002, "control frame too long")  # RFC 6455, 5.5
+                raise FramingError(1002, "control frame too long")  # RFC 6455, 5.5
             head_bytes = 4 if length == 126 else 10
             if len(buffer) < head_bytes:
                 return 0, 0
@@ -210,7 +215,7 @@ class Inbox:
         packed = self._packed if self._opcode is not None else bool(first & _RSV1)
         room = self._limit_bytes + (self._limit_bytes // 8 if packed else 0) - len(self._message)
         if not first & _CONTROL and length > room:
-            raise Fault(1009, f"a message is at most {self._limit_bytes} bytes")
+            raise FramingError(1009, f"a message is at most {self._limit_bytes} bytes")
 
     def _accept(self) -> Item:
         """Take one whole frame off the buffer."""
@@ -231,18 +236,18 @@ class Inbox:
         if received.opcode is not Opcode.CONT:
             self._begin(received.opcode, packed)
         elif self._opcode is None:
-            raise Fault(1002, "a continuation of nothing")
+            raise FramingError(1002, "a continuation of nothing")
         return self._gather(payload, received.fin)
 
     def _begin(self, opcode: Opcode, packed: bool) -> None:
         if self._opcode is not None:
-            raise Fault(1002, "a message within a message")
+            raise FramingError(1002, "a message within a message")
         self._require_type(opcode)
         self._opcode, self._packed = opcode, packed
 
     def _require_type(self, opcode: int) -> None:
         if self._only is not None and opcode != self._only:
-            raise Fault(1003, f"only {self._only.name.lower()} frames here")
+            raise FramingError(1003, f"only {self._only.name.lower()} frames here")
 
     def _gather(self, payload: bytes, last: bool) -> bytes | str | Fragment:
         """Add a fragment; give the message when it was the last one."""
@@ -257,7 +262,7 @@ class Inbox:
         if self._packed:
             message = _inflate(message, self._limit_bytes)
         is_text = self._opcode is Opcode.TEXT
-        self._opcode, self._packed, self._utf8, self.age = None, False, None, 0
+        self._opcode, self._packed, self._utf8, self._age = None, False, None, 0
         self._message.clear()
         return _text(message) if is_text else message
 
@@ -280,7 +285,7 @@ class Inbox:
         try:
             self._utf8.decode(payload, last)
         except UnicodeDecodeError as error:
-            raise Fault(1007, "not UTF-8") from error
+            raise FramingError(1007, "not UTF-8") from error
 
 
 def _parse(reader: StreamReader) -> Frame:
@@ -291,7 +296,7 @@ def _parse(reader: StreamReader) -> Frame:
         whole: Frame = parsed.value
         return whole
     except ProtocolError as error:
-        raise Fault(1002, str(error)) from error
+        raise FramingError(1002, str(error)) from error
     raise AssertionError("the frame was not whole")
 
 
@@ -299,32 +304,32 @@ def _closed(payload: bytes) -> Closed:
     try:
         return Closed(CloseFrame.parse(payload).code, payload)
     except ProtocolError as error:
-        raise Fault(1002, str(error)) from error
+        raise FramingError(1002, str(error)) from error
     except UnicodeDecodeError as error:
-        raise Fault(1007, "not UTF-8") from error
+        raise FramingError(1007, "not UTF-8") from error
 
 
 def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise Fault(1007, "not UTF-8") from error
+        raise FramingError(1007, "not UTF-8") from error
 
 
 def _inflate(data: bytes, limit_bytes: int) -> bytes:
     """Decompress one message (RFC 7692, 7.2.2), at most one byte beyond the limit, whatever it would become.
 
-    The empty last block makes zlib say whether the stream was whole; without it a cut message would pass as a short one.
+    The empty last block makes zlib say whether the stream was whole; else a cut message would pass for a short one.
     """
     inflater = zlib.decompressobj(wbits=-15)
     try:
         message = inflater.decompress(data + _FLUSHED + _LAST_BLOCK, limit_bytes + 1)
     except zlib.error as error:
-        raise Fault(1002, "not deflate") from error
+        raise FramingError(1002, "not deflate") from error
     if len(message) > limit_bytes:
-        raise Fault(1009, f"a message is at most {limit_bytes} bytes")
+        raise FramingError(1009, f"a message is at most {limit_bytes} bytes")
     if not inflater.eof or inflater.unused_data.strip(b"\x00") not in _ENDS:
-        raise Fault(1002, "not one whole deflate stream")
+        raise FramingError(1002, "not one whole deflate stream")
     return message
 
 
