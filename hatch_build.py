@@ -55,4 +55,4 @@ def _usable_node() -> bool:
         return False
     said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
     numbers = re.match(r"v(\d+)\.(\d+)", said)
-    return bool(numbers) and (int(numbers[1]), int(numbers[2])) >= LEAST_NODE
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= LEAST_NODE

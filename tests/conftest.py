@@ -15,7 +15,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     absent = {"corpus"} if not CORPUS.is_dir() else set()
     if "conformance" not in config.getoption("markexpr"):
         absent.add("conformance")
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         (left_out if any(map(item.get_closest_marker, absent)) else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
