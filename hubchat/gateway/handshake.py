@@ -21,6 +21,11 @@ PATH: Final = "/live"
 DIALECTS: Final[Mapping[str, Dialect]] = {"hubchat.v1.msgpack": "msgpack", "hubchat.v1.json": "json"}
 """Subprotocol → dialect; a client that offers both gets the first."""
 
+OWN_STATUS: Final = {"host_foreign": 421, "head_too_large": 431, "head_too_slow": 408}
+"""Reasons whose HTTP status says more than their code's."""
+
+RETRY_AFTER_MS: Final = 1_000  # where a reason that may be tried again names no time of its own
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -35,10 +40,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """Who asks for a live connection, and how; `address` and `scheme` are the client's, past any trusted proxy."""
+    """Who asks for a live connection, and how.
+
+    `address` and `scheme` are the client's, past any trusted proxy; `port` is the one served, None for a Unix socket.
+    """
 
     path: str
     query: str
+    port: int | None
     headers: list[tuple[str, str]] = field(repr=False)  # names in lower case; they hold secrets
     address: str
     scheme: Literal["ws", "wss"]
@@ -49,7 +58,7 @@ class Upgrade:
         return [value for given, value in self.headers if given == name]
 
 
-class Refused(Exception):  # noqa: N818  # it says what happened to the request
+class Refused(Exception):  # it says what happened to the request
     """The request ends with this HTTP status and JSON body instead of a live connection."""
 
     def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> None:
@@ -61,10 +70,13 @@ class Refused(Exception):  # noqa: N818  # it says what happened to the request
     @classmethod
     def because(cls, error: HubError, status: int | None = None, headers: Mapping[str, str] | None = None) -> "Refused":
         """Refused for a reason of errors.py; `status` where its code's own does not say enough."""
+        status = status or OWN_STATUS.get(error.reason, STATUS[error.code])
         given = dict(headers or {})
-        if error.retry_after_ms is not None:
-            given["Retry-After"] = str(-(-error.retry_after_ms // 1000))
-        return cls(status or STATUS[error.code], {"error": error.body()}, given)
+        if error.code in ("rate_limited", "unavailable"):
+            given["Retry-After"] = str(-(-(error.retry_after_ms or RETRY_AFTER_MS) // 1_000))
+        if status == HTTPStatus.UNAUTHORIZED:
+            given["WWW-Authenticate"] = "Bearer"
+        return cls(status, {"error": error.body()}, given)
 
     def answer(self) -> bytes:
         """The whole HTTP response; the connection ends with it."""
@@ -132,6 +144,7 @@ def upgrade_of(request: Request, scope: Mapping[str, Any], kind: WireClass) -> U
     return Upgrade(
         path=path,
         query=query,
+        port=scope["server"][1] if scope["server"] else None,
         headers=[(name.lower(), value) for name, value in request.headers.raw_items()],
         address=client[0] if client else "",
         scheme="wss" if scope["scheme"] in ("wss", "https") else "ws",

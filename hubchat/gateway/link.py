@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.utils import get_remote_addr, is_ssl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 from websockets.frames import Opcode
 from websockets.http11 import Request
@@ -143,7 +143,7 @@ class Link(asyncio.Protocol):
         except HubError as error:
             self._refuse(Refused.because(error))
         except TimeoutError:
-            self._refuse(Refused.because(HubError("overloaded", retry_after_ms=5_000)))
+            self._refuse(Refused.because(HubError("overloaded")))
         except Exception as error:  # noqa: BLE001  # the edge: a stranger's fault, shown as ours
             self._refuse(Refused.because(HubError("fault", f"our fault, {_logged(error)}")))
         else:
@@ -156,6 +156,7 @@ class Link(asyncio.Protocol):
         scope: dict[str, Any] = {
             "type": "websocket",
             "client": get_remote_addr(self.transport),
+            "server": get_local_addr(self.transport),
             "scheme": "wss" if is_ssl(self.transport) else "ws",
             "headers": [
                 (name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.raw_items()
@@ -267,7 +268,7 @@ class Link(asyncio.Protocol):
         if self._state is State.OPEN and self.listener is not None:
             self._tell(self.listener.shutdown)
         self.close(1012, "restarting")
-        self._refuse(Refused.because(HubError("restarting", retry_after_ms=1_000)))
+        self._refuse(Refused.because(HubError("restarting")))
         asyncio.get_running_loop().call_later(SHUTDOWN_S, self.abort)
 
     # What the keeper does

@@ -96,7 +96,7 @@ class HttpEdge(HttpToolsProtocol):
         if self._in_head and not self._turned:
             self._head_bytes += len(piece)
             if self._head_bytes >= HEAD_BYTES:
-                self._refuse(Refused.because(HubError("head_too_large"), 431))
+                self._refuse(Refused.because(HubError("head_too_large")))
         return data[len(piece) :]
 
     def _upgrade(self, rest: bytes) -> None:
@@ -156,4 +156,4 @@ class HttpEdge(HttpToolsProtocol):
         self._timer = None
         if self._answering:  # a pipelined request; its time begins with the end of this answer
             return
-        self._refuse(Refused.because(HubError("head_too_slow"), 408))
+        self._refuse(Refused.because(HubError("head_too_slow")))

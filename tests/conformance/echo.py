@@ -66,7 +66,8 @@ def application(gateway: Any) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-            return await send({"type": "http.response.body", "body": b"ok"})
+            await send({"type": "http.response.body", "body": b"ok"})
+            return
         await receive()
         gateway.keeper.open()
         scope["state"]["gateway"] = gateway
