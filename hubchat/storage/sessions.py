@@ -6,12 +6,17 @@ from typing import Final, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from hubchat.access import SCOPES, USUAL_SCOPES, HubRole, Scope
+from hubchat.access import SCOPES, HubRole, Scope
 from hubchat.storage.bulk import Bulk
 from hubchat.storage.database import now_ms
+from hubchat.storage.tables import Session, Token
 
 UNUSED_MS: Final = 30 * 86_400_000  # a session ends after 30 days unused
 AGE_MS: Final = 180 * 86_400_000  # or 180 in all
+
+
+_session = Session.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
+_token = Token.__table__  # type: ignore[attr-defined]
 
 
 class Caller(NamedTuple):
@@ -46,7 +51,7 @@ _BY_SESSION: Final = Bulk(
     hash="text",
 )
 _BY_TOKEN: Final = Bulk(
-    f"SELECT token.hash, token.id, token.scopes, {_WHO} FROM {{rows}} "
+    f"SELECT token.hash, token.id, token.scopes, token.used_at, {_WHO} FROM {{rows}} "
     f"JOIN token ON token.hash = rows_.hash {_JOIN.format(of='token')} WHERE token.expires_at > :now",
     hash="text",
 )
@@ -76,6 +81,12 @@ def read_callers(
             scopes = frozenset(scope for scope in SCOPES if scope in row.scopes.split())
             found["token", row.hash] = Caller(
                 row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
-                None, row.id, scopes or frozenset(USUAL_SCOPES), 0, now,
+                None, row.id, scopes, 0, row.used_at or 0,
             )  # fmt: skip
     return found
+
+
+def note_use(connection: sa.Connection, kind: Literal["session", "token"], hashed: str, now: int) -> None:
+    """Keeps when a session or token was last used."""
+    table = {"session": _session, "token": _token}[kind]
+    connection.execute(sa.update(table).where(table.c.hash == hashed).values(used_at=now))

@@ -1,0 +1,50 @@
+"""What goes out: values as JSON, times as RFC 3339, errors as API.md's map. Never HTML, never a stack trace."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+from hubchat.errors import STATUS, HubError
+
+OWN_STATUS: Final = {"host_foreign": 421, "method_unknown": 405}
+"""Reasons whose HTTP status says more than their code's."""
+
+RETRY_AFTER_MS: Final = 1_000  # where a reason that may be tried again names no time of its own
+
+
+class Json(Response):
+    """A value as JSON, in UTF-8."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+def nothing() -> Response:
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def refusal(error: HubError) -> Response:
+    """The answer that tells `error`, with its status and, where waiting helps, `Retry-After`."""
+    status = OWN_STATUS.get(error.reason, STATUS[error.code])
+    if error.code == "bad_request" and error.fields:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+    answer = Json({"error": error.body()}, status_code=status)
+    if error.code in ("rate_limited", "unavailable"):
+        answer.headers["Retry-After"] = str(-(-(error.retry_after_ms or RETRY_AFTER_MS) // 1_000))
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def time_of(at_ms: int) -> str:
+    """RFC 3339 in UTC, to the ms."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_or_none(at_ms: int | None) -> str | None:
+    return None if at_ms is None else time_of(at_ms)

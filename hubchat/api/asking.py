@@ -1,0 +1,81 @@
+"""Who is asking, and from where (API.md, "Who is asking"): bearer token, session cookie, Origin, address."""
+
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubchat.actions import sessions
+from hubchat.addresses import Home, home
+from hubchat.errors import HubError
+from hubchat.node import Node
+from hubchat.storage.sessions import AGE_MS, Caller
+
+SAFE = frozenset({"GET", "HEAD"})
+
+
+def home_of(request: Request, node: Node) -> Home:
+    """The hub's addresses, at the port that this request came in by."""
+    server = request.scope.get("server")
+    return home(node.settings, (server and server[1]) or node.settings.port)
+
+
+def cookie_of(request: Request, name: str) -> str | None:
+    """The value of one cookie. A header that is no cookie list holds none."""
+    try:
+        found = SimpleCookie("; ".join(request.headers.getlist("cookie"))).get(name)
+    except CookieError:
+        return None
+    return found.value if found else None
+
+
+def bearer_of(request: Request) -> str | None:
+    """The token of `Authorization: Bearer`; raises `sign_in_ended` for any other scheme."""
+    given = request.headers.get("authorization")
+    if given is None:
+        return None
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise HubError("sign_in_ended")
+    return token.strip()
+
+
+def require_our_origin(request: Request, here: Home) -> None:
+    """Raises `origin_foreign` for what a page elsewhere could make a member's browser send.
+
+    With our cookie our own Origin is needed; without one, as at sign-in, only a foreign one is refused. A token
+    is no cookie: no browser sends it by itself.
+    """
+    if request.method in SAFE or "authorization" in request.headers:
+        return
+    origin = request.headers.get("origin")
+    if origin is None and cookie_of(request, here.cookie) is None:
+        return
+    if origin not in here.origins:
+        raise HubError("origin_foreign")
+
+
+async def identify(request: Request, node: Node, here: Home) -> Caller | None:
+    """Who asks; None is a guest. Raises `sign_in_ended` where a token or cookie came that is not valid now."""
+    if token := bearer_of(request):
+        return await sessions.identify(node, "token", token)
+    if cookie := cookie_of(request, here.cookie):
+        return await sessions.identify(node, "session", cookie)
+    return None
+
+
+def address_of(request: Request) -> str:
+    """Who is at the other end, after trusted proxies (the server has read their headers); empty if unknown."""
+    return request.client.host if request.client else ""
+
+
+def give_cookie(answer: Response, here: Home, secret: str) -> None:
+    """Signs the browser in."""
+    answer.set_cookie(
+        here.cookie, secret, max_age=AGE_MS // 1_000, path="/", secure=here.secure, httponly=True, samesite="lax"
+    )
+
+
+def take_cookie(answer: Response, here: Home) -> None:
+    """Signs the browser out."""
+    answer.delete_cookie(here.cookie, path="/", secure=here.secure, httponly=True, samesite="lax")

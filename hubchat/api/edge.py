@@ -1,0 +1,100 @@
+"""The outermost middleware: foreign Hosts are turned away, every answer gets its headers, every fault its id."""
+
+import logging
+import secrets
+import traceback
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hubchat.api.answers import refusal
+from hubchat.api.asking import home_of
+from hubchat.errors import HubError
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CSP,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HTTPS_ONLY: Final = "max-age=31536000"  # a year; said over https alone, where browsers heed it
+
+ANY_HOST: Final = frozenset({"/healthz", "/readyz"})
+"""Asked by whatever watches the machine, at whatever name it has there; they tell nothing about anybody."""
+
+log: Final = logging.getLogger(__name__)
+
+
+class Edge:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        here = home_of(request := Request(scope), request.state.node)
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _add_headers(MutableHeaders(scope=message), scope["path"], here.secure)
+            await send(message)
+
+        try:
+            if Headers(scope=scope).get("host", "").lower() not in here.hosts and scope["path"] not in ANY_HOST:
+                raise HubError("host_foreign")
+            await self._app(scope, receive, send_guarded)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:
+            answer = refusal(error if isinstance(error, HubError) else fault(error))
+            if started:
+                raise  # half an answer is out: only cutting the connection tells the truth
+            await answer(scope, receive, send_guarded)
+
+
+def fault(error: Exception) -> HubError:
+    """An exception nobody foresaw: logged with an id and where it happened, without its values (law 8)."""
+    fault_id = secrets.token_hex(8)
+    where = "".join(traceback.format_tb(error.__traceback__)[-12:])
+    log.error("fault %s: %s\n%s", fault_id, type(error).__name__, where)
+    return HubError("fault", f"our fault, logged as {fault_id}")
+
+
+async def tell_error(request: Request, error: Exception) -> Response:
+    """For handlers that raise HubError."""
+    assert isinstance(error, HubError)
+    return refusal(error)
+
+
+async def tell_no_route(request: Request, error: Exception) -> Response:
+    """For what the router raises: no such path, or not by this method."""
+    assert isinstance(error, HTTPException)
+    answer = refusal(HubError("method_unknown" if error.status_code == 405 else "path_unknown"))
+    if error.headers and "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+def _add_headers(headers: MutableHeaders, path: str, secure: bool) -> None:
+    for name, value in HEADERS.items():
+        headers[name] = value
+    if secure:
+        headers["Strict-Transport-Security"] = HTTPS_ONLY
+    if path == "/api" or path.startswith("/api/"):
+        headers["Cache-Control"] = "no-store"

@@ -1,0 +1,45 @@
+"""The ASGI application: route tables, middleware, and the lifespan that opens the node. Nothing else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, TypedDict
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from hubchat.api import health, hub
+from hubchat.api.edge import Edge, tell_error, tell_no_route
+from hubchat.api.endpoint import Endpoint, routes
+from hubchat.api.pages import Pages
+from hubchat.errors import HubError
+from hubchat.node import Node
+
+API: Final = "/api/v1"
+METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (hub.ROUTES,)
+
+
+class State(TypedDict):
+    """What every request finds under `request.state`, and the live edge in its application state."""
+
+    node: Node
+
+
+def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]]) -> Starlette:
+    """The application of one node, which is opened when the server starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        async with open_node() as node:
+            yield {"node": node}
+
+    table = tuple(row for rows in TABLES for row in rows)
+    pages = Route("/{path:path}", Pages().answer, methods=METHODS)
+    return Starlette(
+        routes=[*routes(API, table), *health.ROUTES, pages],
+        middleware=[Middleware(Edge)],
+        exception_handlers={HubError: tell_error, HTTPException: tell_no_route},
+        lifespan=lifespan,
+    )
