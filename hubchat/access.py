@@ -129,6 +129,8 @@ def can(action: Action, who: Standing, channel: Place) -> bool:
     rule = RULES[action]
     if channel.state == "deleted" or (channel.state == "archived" and not rule.archived):
         return False
+    if who.hub_role == "guest" or who.state == "banned":
+        who = GUEST  # who is banned here is a guest here, whatever their rank and former role
     if rule.signed_in and who.hub_role == "guest":
         return False
     presets = channel.presets
@@ -199,7 +201,7 @@ def _admits(audience: Audience, who: Standing) -> bool:
     if audience == "everybody":
         return True
     if audience == "signed_in":
-        return who.hub_role != "guest" and who.state != "banned"
+        return who.hub_role != "guest"
     if audience == "invited":
         return who.state in ("member", "invited")
     return audience == "members" and who.state == "member"
