@@ -16,6 +16,7 @@ NPM = cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 # Networks with a certificate authority of their own: trust what the machine trusts.
 export UV_SYSTEM_CERTS = 1
 export NODE_USE_SYSTEM_CA = 1
+export npm_config_update_notifier = false
 
 # The first of PYTHON that is new enough.
 python = $(firstword $(foreach name,$(PYTHON),$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
