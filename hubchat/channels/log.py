@@ -1,13 +1,279 @@
-"""The only writer: the transaction that publishes, and the group commit."""
+"""The only writer: the group commit, and the transaction that publishes what it appended (laws 1–3).
 
-from collections.abc import Callable
-from typing import TypeVar
+While one commit is under way, what arrives waits; then all of it goes in the next one.
+"""
 
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from time import monotonic
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from hubchat.channels.batch import Outcome, commit_items
+from hubchat.channels.hub import Hub
+from hubchat.channels.items import Item, Stored
 from hubchat.channels.transaction import Transaction
+from hubchat.errors import HubError
+from hubchat.storage.channels import lock_channels
+from hubchat.storage.database import Database, OutcomeUnknown, Unavailable, now_ms, sqlstate
+from hubchat.storage.entries import read_entries, read_nonces
+from hubchat.wire import Entry
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+BATCH: Final = 500  # items a commit: about 20 ms, so that p99 stays within reach
+BATCH_BYTES: Final = 1 << 20
+WAITING: Final = 10_000  # half a second's work; what comes beyond it is refused at once
+WAITING_BYTES: Final = 32 << 20
+WAITING_S: Final = 10.0  # longer than a client waits before it asks again
+ASK_TRIES: Final = 8  # after a commit of unknown outcome, with growing waits: 6 s in all
+LOCKED: Final = "55P03"  # PostgreSQL: lock_not_available
 
 
 class Log:
+    """Appends entries. `submit` for messages and their changes, `write` for every other verb."""
+
+    def __init__(self, database: Database, hub: Hub) -> None:
+        self.database = database
+        self.hub = hub
+        self._waiting: deque[Item] = deque()
+        self._bytes = 0
+        self._runner: asyncio.Task[None] | None = None
+        self._aside: dict[int, deque[Item]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    # ------------------------------------------------------------ in
+
+    def submit(self, item: Item) -> None:
+        """Queues an item, in arrival order, without a task; its `done` is told. Raises `overloaded` at the bounds."""
+        if self._closed:
+            raise HubError("restarting", retry_after_ms=1_000)
+        if len(self._waiting) >= WAITING or self._bytes + item.size > WAITING_BYTES:
+            raise HubError("overloaded", retry_after_ms=1_000)
+        if item.channel in self._aside:
+            self._aside[item.channel].append(item)
+            return
+        self._waiting.append(item)
+        self._bytes += item.size
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+
+    async def append(self, make: Callable[[Callable[[Stored | HubError], None]], Item]) -> Stored:
+        """Submits the item that `make` gives for a `done`, and waits for what becomes of it."""
+        future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+        def done(result: Stored | HubError) -> None:
+            if future.done():  # the asker went away
+                return
+            if isinstance(result, HubError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.submit(make(done))
+        return await future
+
     async def write(self, verb: Callable[[Transaction], T]) -> T:
-        raise NotImplementedError
+        """Runs a verb in a transaction of its own; what it appended is published after the commit.
+
+        Raises what the verb raises; Unavailable; OutcomeUnknown, after which heads are compared, so that what is
+        stored after all is published.
+        """
+        made: list[Entry] = []
+
+        def work(connection: sa.Connection) -> T:
+            transaction = Transaction(connection)
+            done = verb(transaction)
+            transaction.finish()
+            made.extend(transaction.entries)
+            return done
+
+        try:
+            done = await self.database.write(work)
+        except OutcomeUnknown:
+            self._start(self._compare_heads())
+            raise
+        except DBAPIError as error:
+            if sqlstate(error) in (LOCKED, "40P01", "40001"):
+                raise HubError("overloaded", retry_after_ms=500) from error
+            raise
+        self.hub.publish(made)
+        return done
+
+    async def close(self) -> None:
+        """Finishes what waits, takes nothing more."""
+        self._closed = True
+        while self._runner is not None or self._tasks:
+            await asyncio.gather(*filter(None, [self._runner]), *self._tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ the group commit
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._take()
+                if batch:
+                    await self._commit(batch)
+        finally:
+            self._runner = None
+
+    def _take(self) -> list[Item]:
+        """The next batch; what waited too long is refused."""
+        batch: list[Item] = []
+        size = 0
+        too_old = monotonic() - WAITING_S
+        while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
+            item = self._waiting.popleft()
+            self._bytes -= item.size
+            if item.waiting_since < too_old:
+                item.done(HubError("overloaded", retry_after_ms=1_000))
+            elif item.channel in self._aside:
+                self._aside[item.channel].append(item)
+            else:
+                batch.append(item)
+                size += item.size
+        return batch
+
+    async def _commit(self, batch: list[Item], *, wait: bool = True) -> None:
+        """Commits a batch whatever happens: every item is told what became of it."""
+        unique, twins = _without_twins(batch)
+        try:
+            outcome = await self.database.write(partial(commit_items, items=unique, now=now_ms(), wait=wait))
+        except OutcomeUnknown:
+            await self._ask(unique, twins)
+        except HubError as error:
+            _tell(unique, [error] * len(unique), twins)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and sqlstate(error) == LOCKED:
+                await self._set_aside(batch)
+            elif len(batch) > 1:
+                for item in batch:  # one of them is poison; the others are not to blame
+                    await self._commit([item])
+            else:
+                log.exception("an item can't be stored", extra={"action": batch[0].action})
+                _tell(batch, [HubError("fault")], {})
+        else:
+            self._finish(unique, outcome, twins)
+
+    def _finish(self, items: Sequence[Item], outcome: Outcome, twins: "Twins") -> None:
+        """After the commit, in one turn: bytes to readers, the reply to each sender."""
+        self.hub.publish(outcome.entries)
+        stored = [item for item in items if item.channel not in outcome.busy]
+        _tell(stored, outcome.results, twins)
+        if outcome.busy:
+            busy = [twin for item in items if item.channel in outcome.busy for twin in (item, *twins.get(id(item), ()))]
+            self._put_aside(busy)
+
+    # ------------------------------------------------------------ channels that can't be locked
+
+    async def _set_aside(self, batch: list[Item]) -> None:
+        """Somebody holds a channel for over 2 s: the others go on without it."""
+        await self._commit(batch, wait=False)
+
+    def _put_aside(self, items: Iterable[Item]) -> None:
+        for item in items:
+            if item.channel not in self._aside:
+                self._aside[item.channel] = deque()
+                self._start(self._retry(item.channel))
+            self._aside[item.channel].append(item)
+
+    async def _retry(self, channel: int) -> None:
+        """Commits what waits for one channel, as soon as it can be locked, in order."""
+        waiting = self._aside[channel]
+        while waiting:
+            batch = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
+            too_old = monotonic() - WAITING_S
+            for item in [item for item in batch if item.waiting_since < too_old]:
+                batch.remove(item)
+                item.done(HubError("overloaded", retry_after_ms=1_000))
+            if batch and not await self._commit_waiting(batch):
+                waiting.extendleft(reversed(batch))
+        del self._aside[channel]
+
+    async def _commit_waiting(self, batch: list[Item]) -> bool:
+        """Commits items of one channel; False when it is still held."""
+        unique, twins = _without_twins(batch)
+        try:
+            outcome = await self.database.write(partial(commit_items, items=unique, now=now_ms()))
+        except DBAPIError as error:
+            if sqlstate(error) == LOCKED:
+                return False
+            _tell(unique, [HubError("fault")] * len(unique), twins)
+        except OutcomeUnknown:
+            await self._ask(unique, twins)
+        except HubError as error:
+            _tell(unique, [error] * len(unique), twins)
+        else:
+            self._finish(unique, outcome, twins)
+        return True
+
+    # ------------------------------------------------------------ unknown outcomes
+
+    async def _ask(self, items: list[Item], twins: "Twins") -> None:
+        """Asks on a new connection which items are stored; those are published and acknowledged, the rest refused.
+
+        The channels are locked for it, so that the lost transaction has ended one way or the other.
+        """
+        for attempt in range(ASK_TRIES):
+            try:
+                found, entries = await self.database.write(partial(_stored, items=items))
+            except Exception as error:
+                log.warning("outcome still unknown", extra={"cause": type(error).__name__})
+                await asyncio.sleep(min(0.05 * 2**attempt, 2.0))
+                continue
+            self.hub.publish(entries)
+            answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]
+            refused = Unavailable()
+            _tell(items, [Stored(*known) if known else refused for known in answers], twins)
+            return
+        self._start(self._compare_heads())
+        _tell(items, [OutcomeUnknown()] * len(items), twins)
+
+    async def _compare_heads(self) -> None:
+        try:
+            await self.hub.compare_heads()
+        except HubError:
+            return  # the watch compares them again (rights.py)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+Twins = dict[int, list[Item]]
+"""id of an item → further items of the same nonce, author and channel that came while it waited."""
+
+
+def _without_twins(batch: Sequence[Item]) -> tuple[list[Item], Twins]:
+    first: dict[tuple[int, int, str], Item] = {}
+    twins: Twins = {}
+    for item in batch:
+        key = (item.channel, item.persona, item.nonce)
+        if (twin := first.setdefault(key, item)) is not item:
+            twins.setdefault(id(twin), []).append(item)
+    return list(first.values()), twins
+
+
+def _tell(items: Sequence[Item], results: Sequence[Stored | HubError], twins: Twins) -> None:
+    for item, result in zip(items, results, strict=True):
+        for one in (item, *twins.get(id(item), ())):
+            one.done(result)
+
+
+def _stored(
+    connection: sa.Connection, items: Sequence[Item]
+) -> tuple[dict[tuple[int, int, str], tuple[int, int]], list[Entry]]:
+    """What of `items` is stored, and their entries as readers see them now."""
+    lock_channels(connection, {item.channel for item in items})
+    found = read_nonces(connection, [(item.channel, item.persona, item.nonce) for item in items])
+    places = sorted((channel, seq) for (channel, _, _), (seq, _) in found.items())
+    entries = read_entries(connection, places)
+    return found, [entries[place] for place in places]

@@ -53,7 +53,7 @@ class Transaction:
         at = max(self.now, channel.head_at)  # time never runs back in a channel
         self.channels[channel_id] = channel._replace(head=channel.head + 1, head_at=at)
         row = NewEntry(
-            channel_id, channel.head + 1, kind, author, at, target, nonce, channel.lang, text,
+            channel_id, channel.head + 1, kind, author, at, target, nonce, None, text,
             orjson.dumps(data).decode() if data else None,
         )  # fmt: skip
         self.appended.append(row)

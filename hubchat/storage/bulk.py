@@ -27,7 +27,7 @@ class Bulk:
     def run(self, connection: sa.Connection, rows: Sequence[Sequence[Any]], **more: Any) -> sa.CursorResult[Any]:
         """Runs the statement once over all `rows`."""
         if connection.dialect.name == "sqlite":
-            return connection.execute(self._lite, {"rows_": orjson.dumps(rows).decode(), **more})
+            return connection.execute(self._lite, {"rows_": orjson.dumps(rows, default=tuple).decode(), **more})
         turned = zip(*rows, strict=True) if rows else ([] for _ in self.columns)
         return connection.execute(
             self._post, {f"{name}_": list(values) for name, values in zip(self.columns, turned, strict=True)} | more

@@ -159,6 +159,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
     engine = sa.create_engine(
         f"sqlite:///{path}",
         poolclass=sa.pool.NullPool,
+        hide_parameters=True,  # they are members' words
         connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False, "isolation_level": None},
         skip_autocommit_rollback=True,
     )
@@ -190,6 +191,7 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
+            hide_parameters=True,  # they are members' words
             pool_size=POOL,
             max_overflow=0,
             pool_timeout=CONNECT_S,
@@ -200,6 +202,7 @@ class PostgresDatabase:
                 "server_settings": {
                     "application_name": "hubchat",
                     "statement_timeout": str(STATEMENT_MS),
+                    "lock_timeout": "2000",  # a channel held longer is set aside with its items
                     "idle_in_transaction_session_timeout": "30000",
                     "synchronous_commit": "on",
                 },

@@ -184,7 +184,10 @@ class Channel(SQLModel, table=True):
     who is no member. `slug` is null where the channel has no address of its own.
     """
 
-    __table_args__: ClassVar[Any] = (Index("channel_listed", "kind", "listed", "state"),)
+    __table_args__: ClassVar[Any] = (
+        Index("channel_listed", "kind", "listed", "state"),
+        Index("channel_access", "access_id"),
+    )
     id: int = _id()
     kind: str = _text()
     access_id: int = _at()

@@ -1,0 +1,389 @@
+"""Readers, order and fan-out: what a commit or the bus brings goes to every reader once, in order, without a gap.
+
+`at` of a channel is the last seq handed to its readers. A reader is either among them and has everything up to
+`at`, or it has a position of its own and is caught up from `recent` and SQL (see catchup.py).
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+from typing import Final, Protocol
+
+from hubchat.channels.bus import Bus
+from hubchat.channels.encoded import Encoded, joined
+from hubchat.channels.recent import Recent
+from hubchat.channels.turns import Sink, Turns
+from hubchat.errors import Close
+from hubchat.framing import WireClass
+from hubchat.storage.channels import ACCESS, read_heads
+from hubchat.storage.database import Database
+from hubchat.storage.entries import read_range
+from hubchat.wire import Entry
+
+log = logging.getLogger(__name__)
+
+HELD: Final = 1_000  # entries a channel that came too early; more are dropped and read from the log
+HELD_BYTES: Final = 1 << 20
+GAP_S: Final = 0.050  # commits of two connections may end in either order; longer than this, the log is asked
+REPAIRS: Final = 4  # repairs under way on a node: each is a database read
+REPAIR_ENTRIES: Final = 500
+LINGER_S: Final = 120.0  # a channel without readers is followed on for those who come back
+FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands out nothing (DESIGN.md)
+
+
+class Reader(Sink, Protocol):
+    """A connection that subscribes to channels."""
+
+    lagging: bool
+    account_id: int | None
+    session_id: int | None
+    token_id: int | None
+
+    def revoke(self, subscription: "Subscription", reason: str) -> None:
+        """The right to read is lost; the hub has ended the subscription already."""
+
+    def bye(self, close: Close) -> None:
+        """Say goodbye and close."""
+
+
+class Subscription:
+    """One reader of one channel. `position` is the last seq it has while it is not among the readers, else None."""
+
+    __slots__ = ("live", "position", "reader")
+
+    def __init__(self, reader: Reader, live: "Live") -> None:
+        self.reader = reader
+        self.live = live
+        self.position: int | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is still the reader's subscription to its channel: to be asked after each await."""
+        return self.live.subscriptions.get(self.reader) is self
+
+
+class Live:
+    """A channel that has readers here, or had until a moment ago."""
+
+    __slots__ = (
+        "access_id", "at", "behind", "blocked", "held", "held_bytes", "id", "opened", "opening", "queue",
+        "quiet_since", "readers", "repairing", "replays", "subscriptions",
+    )  # fmt: skip
+
+    def __init__(self, channel: int) -> None:
+        self.id = channel
+        self.access_id = channel
+        self.at = 0
+        self.opened = False
+        self.opening: asyncio.Future[None] | None = None
+        self.queue: list[Encoded] = []
+        self.held: dict[int, Encoded] = {}
+        self.held_bytes = 0
+        self.readers: dict[WireClass, dict[Reader, Subscription]] = {}
+        self.subscriptions: dict[Reader, Subscription] = {}
+        self.blocked = 0
+        self.behind = False
+        self.repairing = False
+        self.replays: list[set[int]] = []
+        self.quiet_since = monotonic()
+
+    @property
+    def next(self) -> int:
+        """The seq that comes next through the gate."""
+        return self.at + len(self.queue) + 1
+
+
+class Hub:
+    """All live channels of a node and the gate that every entry passes."""
+
+    def __init__(self, database: Database, bus: Bus, recent: Recent) -> None:
+        self.database = database
+        self.bus = bus
+        self.recent = recent
+        self.turns = Turns(self._turn)
+        self.channels: dict[int, Live] = {}
+        self.accounts: dict[int, set[Reader]] = defaultdict(set)
+        self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
+        self.access_epoch = 0
+        self.fresh_at = monotonic()
+        self.halted = False
+        self._acted: set[int] = set()
+        self._ready: set[Live] = set()
+        self._repairs = asyncio.Semaphore(REPAIRS)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------ who is connected
+
+    def register(self, reader: Reader) -> None:
+        """Makes a connection known, so that it hears when its account, session or token ends."""
+        if reader.account_id is not None:
+            self.accounts[reader.account_id].add(reader)
+
+    def unregister(self, reader: Reader) -> None:
+        """Forgets a connection; its subscriptions were ended before."""
+        self.turns.forget(reader)
+        if reader.account_id is not None and (readers := self.accounts.get(reader.account_id)) is not None:
+            readers.discard(reader)
+            if not readers:
+                del self.accounts[reader.account_id]
+
+    # ------------------------------------------------------------ subscriptions
+
+    def join(self, reader: Reader, channel: int) -> Subscription:
+        """Registers a subscription as joining, before its right is asked; it replaces an earlier one."""
+        live = self.channels.get(channel)
+        if live is None:
+            live = self.channels[channel] = Live(channel)
+        if (old := live.subscriptions.get(reader)) is not None:
+            self.leave(old)
+        subscription = live.subscriptions[reader] = Subscription(reader, live)
+        subscription.position = 0
+        return subscription
+
+    async def open(self, live: Live, access_id: int) -> None:
+        """Follows the channel's topic, then takes its head from SQL as `at`; once for all its readers."""
+        live.access_id = access_id
+        if live.opened:
+            return
+        if live.opening is None:
+            live.opening = asyncio.ensure_future(self._open(live))
+        try:
+            await asyncio.shield(live.opening)
+        except BaseException:
+            if not live.subscriptions and self.channels.get(live.id) is live and not live.opened:
+                del self.channels[live.id]
+            raise
+
+    async def _open(self, live: Live) -> None:
+        try:
+            await self.bus.follow(live.id)
+            heads = await self.database.read(lambda connection: read_heads(connection, [live.id]))
+            live.at = heads.get(live.id, 0)
+            live.opened = True
+            self._release(live)
+        finally:
+            live.opening = None
+
+    def enter(self, subscription: Subscription) -> None:
+        """Puts a subscription that has everything up to `at` among the readers, in this very turn."""
+        live, reader = subscription.live, subscription.reader
+        assert subscription.position == live.at, "a reader enters where the channel stands"
+        subscription.position = None
+        live.readers.setdefault(reader.kind, {})[reader] = subscription
+
+    def pause(self, subscription: Subscription) -> None:
+        """Takes a subscription whose socket is full out of the readers; its position is where the channel stands."""
+        if subscription.position is None:
+            subscription.position = subscription.live.at
+            self._take_out(subscription)
+
+    def leave(self, subscription: Subscription) -> None:
+        """Ends a subscription: what was under way is written, nothing follows."""
+        live, reader = subscription.live, subscription.reader
+        self.turns.settle(reader)
+        if live.subscriptions.get(reader) is subscription:
+            del live.subscriptions[reader]
+        if subscription.position is None:
+            self._take_out(subscription)
+        if not live.subscriptions:
+            live.quiet_since = monotonic()
+
+    def _take_out(self, subscription: Subscription) -> None:
+        readers = subscription.live.readers.get(subscription.reader.kind)
+        if readers is not None and readers.get(subscription.reader) is subscription:
+            del readers[subscription.reader]
+            if not readers:
+                del subscription.live.readers[subscription.reader.kind]
+
+    def sweep(self) -> None:
+        """Stops following channels that had no reader for a while."""
+        before = monotonic() - LINGER_S
+        for live in list(self.channels.values()):
+            if not live.subscriptions and live.opening is None and live.quiet_since < before:
+                del self.channels[live.id]
+                self.recent.forget(live.id)
+                self.bus.leave(live.id)
+
+    # ------------------------------------------------------------ the gate
+
+    def publish(self, entries: Iterable[Entry]) -> None:
+        """Takes what was committed here: local readers and, through the bus, other nodes."""
+        batch = [Encoded(entry) for entry in entries]
+        self.bus.publish(batch)
+        self.offer(batch)
+
+    def offer(self, batch: Sequence[Encoded]) -> None:
+        """The gate: the next entry goes out at this turn's end, later ones are held, earlier ones dropped.
+
+        What takes rights away is acted upon before anything of the same batch is delivered.
+        """
+        if access := [encoded.entry for encoded in batch if encoded.channel == ACCESS]:
+            self._act(access)
+        for encoded in batch:
+            if (live := self.channels.get(encoded.channel)) is not None:
+                self._admit(live, encoded)
+
+    def _act(self, entries: list[Entry]) -> None:
+        """Acts once upon each access entry, in whatever order and however often they come."""
+        at = self.channels[ACCESS].at if ACCESS in self.channels else 0
+        self._acted = {seq for seq in self._acted if seq > at}
+        new = [entry for entry in entries if entry.seq > at and entry.seq not in self._acted]
+        self._acted.update(entry.seq for entry in new)
+        if new:
+            self.access_epoch += 1
+            self.on_access(new)
+
+    def _admit(self, live: Live, encoded: Encoded) -> None:
+        if live.opened and encoded.seq == live.next:
+            if len(live.queue) >= HELD:  # nothing is handed out just now; it will be read from the log
+                live.behind = True
+                return
+            if encoded.entry.target is not None:
+                for changed in live.replays:
+                    changed.add(encoded.entry.target)
+            live.queue.append(encoded)
+            if live.held:
+                self._release(live)
+            self._ready.add(live)
+            self.turns.schedule()
+        elif not live.opened or encoded.seq > live.next:
+            self._hold(live, encoded)
+
+    def _hold(self, live: Live, encoded: Encoded) -> None:
+        if len(live.held) < HELD and live.held_bytes < HELD_BYTES:
+            live.held[encoded.seq] = encoded
+            live.held_bytes += encoded.size
+        if live.opened and not live.repairing:
+            self.repair(live, GAP_S)
+
+    def _release(self, live: Live) -> None:
+        """Lets through what was held and is next now."""
+        while (encoded := live.held.pop(live.next, None)) is not None:
+            live.held_bytes -= encoded.size
+            live.queue.append(encoded)
+            if encoded.entry.target is not None:
+                for changed in live.replays:
+                    changed.add(encoded.entry.target)
+        for seq in [seq for seq in live.held if seq < live.next]:
+            live.held_bytes -= live.held.pop(seq).size
+        if live.queue:
+            self._ready.add(live)
+            self.turns.schedule()
+        if live.held and not live.repairing:
+            self.repair(live, GAP_S)
+
+    def repair(self, live: Live, wait_s: float = 0.0) -> None:
+        """Asks the log for what follows `at`, unless it came by itself within `wait_s`. One a channel."""
+        if live.repairing:
+            return
+        live.repairing = True
+        task = asyncio.create_task(self._repair(live, wait_s))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _repair(self, live: Live, wait_s: float) -> None:
+        try:
+            before = live.next
+            await asyncio.sleep(wait_s)
+            if wait_s and live.next > before and not live.held:
+                return
+            async with self._repairs:
+                while True:
+                    first = live.next
+                    missed = await self.database.read(
+                        lambda connection, first=first: read_range(  # type: ignore[misc]
+                            connection, live.id, first, first + REPAIR_ENTRIES - 1, REPAIR_ENTRIES
+                        )
+                    )
+                    self.offer([Encoded(entry) for entry in missed if entry.seq >= live.next])
+                    if len(missed) < REPAIR_ENTRIES:
+                        return
+        except Exception as error:
+            log.warning("repair failed; heads are compared again", extra={"cause": type(error).__name__})
+        finally:
+            live.repairing = False
+
+    # ------------------------------------------------------------ the turn's end
+
+    def block(self, lives: Iterable[Live]) -> None:
+        """Holds back delivery of these channels until `unblock`: rights to them are being asked again."""
+        for live in lives:
+            live.blocked += 1
+
+    def unblock(self, lives: Iterable[Live]) -> None:
+        for live in lives:
+            live.blocked -= 1
+            if live.queue:
+                self._ready.add(live)
+        self.turns.schedule()
+
+    def _turn(self, posted: dict[Sink, list[bytes]]) -> dict[Sink, bytes]:
+        """What each connection gets at this turn's end: replies first, then entries, as one write."""
+        outgoing: dict[Sink, bytes] = {}
+        if not self.is_stale():
+            ready, self._ready = self._ready, set()
+            for live in ready:
+                if live.blocked:
+                    continue
+                if live.queue:
+                    self._hand_out(live, posted, outgoing)
+                if live.behind:
+                    live.behind = False
+                    self.repair(live)
+        for sink, parts in posted.items():
+            outgoing[sink] = parts[0] if len(parts) == 1 else b"".join(parts)
+        return outgoing
+
+    def _hand_out(self, live: Live, posted: dict[Sink, list[bytes]], outgoing: dict[Sink, bytes]) -> None:
+        batch, live.queue = live.queue, []
+        live.at = batch[-1].seq
+        for encoded in batch:
+            self.recent.add(encoded)
+        for kind, readers in live.readers.items():
+            data = joined(batch, kind)
+            if not outgoing:  # the common turn: one busy channel
+                outgoing.update(dict.fromkeys(readers, data))
+                for sink in posted.keys() & readers.keys():
+                    posted[sink].append(data)
+                continue
+            for reader in readers:
+                if reader in posted:
+                    posted[reader].append(data)
+                elif reader in outgoing:
+                    posted[reader] = [outgoing[reader], data]
+                else:
+                    outgoing[reader] = data
+
+    # ------------------------------------------------------------ freshness
+
+    def is_stale(self) -> bool:
+        """Whether the access channel was not read for too long: then nothing is handed out."""
+        if not self.halted and monotonic() - self.fresh_at > FRESH_S:
+            self.halted = True
+            log.warning("halted: the access channel was not read for over %s s", FRESH_S)
+        return self.halted
+
+    def freshen(self) -> bool:
+        """The access channel was read just now. True when the node was stale: every channel counts as gapped."""
+        was_stale = self.is_stale()
+        self.fresh_at = monotonic()
+        self.halted = False
+        if was_stale:
+            self._ready.update(live for live in self.channels.values() if live.queue)
+            self.turns.schedule()
+        return was_stale
+
+    async def compare_heads(self) -> None:
+        """Compares every channel with SQL, and repairs those that are behind."""
+        lives = [live for live in self.channels.values() if live.opened]
+        heads = await self.database.read(lambda connection: read_heads(connection, [live.id for live in lives]))
+        for live in lives:
+            if heads.get(live.id, 0) >= live.next:
+                self.repair(live)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

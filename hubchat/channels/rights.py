@@ -1,0 +1,168 @@
+"""Losing a right: what the access channel says ends delivery on this node within a second, whatever happens.
+
+Also the watch that reads that channel, and every head, from SQL: so that commands beside the server, and other
+nodes, are heard, and so that a node that was asleep or cut off hands out nothing it should not.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Final
+
+from hubchat.access import can
+from hubchat.channels.encoded import Encoded
+from hubchat.channels.hub import Hub, Live, Subscription
+from hubchat.errors import ACCOUNT_ENDED, SIGN_IN_ENDED
+from hubchat.storage.channels import ACCESS, read_channels, read_heads
+from hubchat.storage.entries import read_range
+from hubchat.storage.standings import STRANGER, read_standings
+from hubchat.wire import Entry
+
+log = logging.getLogger(__name__)
+
+WATCH_S: Final = 0.5
+SWEEP_EVERY: Final = 20  # watches between looks at channels that lost their readers
+MISSED: Final = 500
+
+
+class Rights:
+    """Acts on access entries and watches the log of access for them."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._tasks: set[asyncio.Task[None]] = set()
+        hub.on_access = self.act
+
+    async def open(self) -> None:
+        """Takes where the access channel stands, and begins to watch."""
+        hub = self.hub
+        live = hub.channels[ACCESS] = Live(ACCESS)
+        await hub.open(live, ACCESS)
+        hub.freshen()
+        self._start(self._watch())
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ acting
+
+    def act(self, entries: Sequence[Entry]) -> None:
+        """Ends what these entries say; delivery to channels whose rights must be asked again waits for the answer."""
+        asked: list[Live] = []
+        for entry in entries:
+            said = entry.data or {}
+            account, channel = said.get("account"), said.get("channel")
+            if channel is None:
+                self._end_connections(account, said.get("session"), said.get("token"))
+            elif account is not None:
+                self._end_subscriptions(account, channel, said["reason"])
+            else:
+                asked += self._concerned(channel)
+        if asked:
+            self.hub.block(asked)
+            self._start(self._ask_again(asked))
+
+    def _end_connections(self, account: int | None, session: int | None, token: int | None) -> None:
+        whole = session is None and token is None
+        accounts = [account] if account is not None else list(self.hub.accounts)
+        for reader in [reader for one in accounts for reader in self.hub.accounts.get(one, ())]:
+            if whole:
+                reader.bye(ACCOUNT_ENDED)
+            elif (session and reader.session_id == session) or (token and reader.token_id == token):
+                reader.bye(SIGN_IN_ENDED)
+
+    def _end_subscriptions(self, account: int, channel: int, reason: str) -> None:
+        readers = self.hub.accounts.get(account, set())
+        for live in self._concerned(channel):
+            for reader in readers & live.subscriptions.keys():
+                self._end(live.subscriptions[reader], reason)
+
+    def _concerned(self, channel: int) -> list[Live]:
+        """The channels on this node whose rights hang on `channel`."""
+        return [live for live in self.hub.channels.values() if channel in (live.access_id, live.id)]
+
+    def _end(self, subscription: Subscription, reason: str) -> None:
+        self.hub.leave(subscription)
+        subscription.reader.revoke(subscription, reason)
+
+    async def _ask_again(self, lives: list[Live]) -> None:
+        """Asks every right to these channels in one query. While the database is away nothing of them goes out."""
+        try:
+            while True:
+                try:
+                    await self._ask(lives)
+                    return
+                except Exception as error:
+                    log.warning("rights could not be asked; delivery waits", extra={"cause": type(error).__name__})
+                    await asyncio.sleep(WATCH_S)
+        finally:
+            self.hub.unblock(lives)
+
+    async def _ask(self, lives: list[Live]) -> None:
+        accounts = {reader.account_id for live in lives for reader in live.subscriptions}
+        pairs = [(account, live.access_id) for live in lives for account in accounts if account is not None]
+        channels, standings = await self.hub.database.read(
+            lambda connection: (
+                read_channels(connection, [live.id for live in lives]),
+                read_standings(connection, pairs),
+            )
+        )
+        for live in lives:
+            channel = channels.get(live.id)
+            for subscription in list(live.subscriptions.values()):
+                account = subscription.reader.account_id
+                stand = STRANGER if account is None else standings.get((account, live.access_id))
+                if stand is None:
+                    continue  # joined after the question; its own right was asked after the change
+                if channel is None or not can("read", stand.standing, channel.place):
+                    self._end(subscription, "visibility" if channel else "deleted")
+
+    # ------------------------------------------------------------ watching
+
+    async def _watch(self) -> None:
+        """Reads the access channel every 500 ms; compares heads when somebody else wrote."""
+        seen: int | None = None
+        rounds = 0
+        while True:
+            try:
+                writes = await self.hub.database.foreign_writes()
+                await self.look(everything=writes is None or writes != seen)
+                seen = writes
+                rounds += 1
+                if rounds % SWEEP_EVERY == 0:
+                    self.hub.sweep()
+            except Exception as error:
+                seen = None
+                log.warning("the access channel can't be read", extra={"cause": type(error).__name__})
+            await asyncio.sleep(WATCH_S)
+
+    async def look(self, *, everything: bool) -> None:
+        """Reads what the access channel says; then, if asked or if this node was stale, compares every head."""
+        if everything:
+            await self._read_access()
+        if self.hub.freshen() or everything:
+            await self.hub.compare_heads()
+
+    async def _read_access(self) -> None:
+        live = self.hub.channels[ACCESS]
+        while True:
+            first = live.next
+            missed = await self.hub.database.read(
+                lambda connection, first=first: (  # type: ignore[misc]
+                    read_range(connection, ACCESS, first, first + MISSED - 1, MISSED)
+                    if read_heads(connection, [ACCESS]).get(ACCESS, 0) >= first
+                    else []
+                )
+            )
+            self.hub.offer([Encoded(entry) for entry in missed])
+            if len(missed) < MISSED:
+                return
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+

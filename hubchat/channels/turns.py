@@ -1,0 +1,83 @@
+"""One joined write per connection and turn of the event loop, however much that turn brought (law 4)."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, Protocol
+
+from hubchat.framing import WireClass
+
+SLICE_S: Final = 0.010  # writing to 2,000 readers takes 12 ms; longer than this, others get their turn
+LOOK_EVERY: Final = 64  # writes between looks at the clock
+
+
+class Sink(Protocol):
+    """What bytes go to: a connection, as far as the hub is concerned."""
+
+    kind: WireClass
+
+    def write(self, data: bytes) -> None:
+        """Takes finished frames, whatever the state of the connection; it may call back `paused`."""
+
+
+class Turns:
+    """Gathers what is posted in a turn, and writes it at the turn's end; `before` adds to it just before.
+
+    While a large turn is being written in slices, what is posted waits for the next one.
+    """
+
+    def __init__(self, before: Callable[[dict[Sink, list[bytes]]], dict[Sink, bytes]]) -> None:
+        self._before = before
+        self._posted: dict[Sink, list[bytes]] = {}
+        self._outgoing: dict[Sink, bytes] = {}
+        self._scheduled = False
+        self._wanted = False
+
+    def post(self, sink: Sink, data: bytes) -> None:
+        """Queues finished frames for the end of this turn."""
+        if (waiting := self._posted.get(sink)) is not None:
+            waiting.append(data)
+        else:
+            self._posted[sink] = [data]
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Makes sure that what came since the last turn's end gets one."""
+        self._wanted = True
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def settle(self, sink: Sink) -> None:
+        """Writes now what a turn under way still holds for `sink`: before its subscriptions change."""
+        if (data := self._outgoing.pop(sink, None)) is not None:
+            sink.write(data)
+
+    def flush(self, sink: Sink) -> None:
+        """Writes now all that is posted for `sink`: before it is closed."""
+        self.settle(sink)
+        if (waiting := self._posted.pop(sink, None)) is not None:
+            sink.write(b"".join(waiting))
+
+    def forget(self, sink: Sink) -> None:
+        """Drops what is posted for a connection that is gone."""
+        self._outgoing.pop(sink, None)
+        self._posted.pop(sink, None)
+
+    def _write(self) -> None:
+        if not self._outgoing:
+            self._wanted = False
+            posted, self._posted = self._posted, {}
+            self._outgoing = self._before(posted)
+        outgoing = self._outgoing
+        deadline = monotonic() + SLICE_S
+        written = 0
+        while outgoing:
+            sink, data = outgoing.popitem()  # detached: `paused` fires inside the write
+            sink.write(data)
+            written += 1
+            if written % LOOK_EVERY == 0 and monotonic() > deadline:
+                break
+        self._scheduled = bool(outgoing) or self._wanted
+        if self._scheduled:
+            asyncio.get_running_loop().call_soon(self._write)

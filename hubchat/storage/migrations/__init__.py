@@ -1,0 +1,1 @@
+"""Alembic's revisions of the schema. Each leaves the former release's code working."""
