@@ -81,7 +81,7 @@ class PostgresServer:
         self._data = self._folder / "data"
         self._log = self._folder / "log"
         self._run_as = {"cwd": self._folder, **_demoted()}
-        self._give_to_runner(self._folder)
+        self._give_to_runner()
         self._programs = self._reachable(postgres_programs())
 
     def __enter__(self) -> Self:
@@ -222,15 +222,19 @@ class PostgresServer:
                 **self._run_as,
             )
         except PermissionError:
-            copy = self._folder / "programs"
-            shutil.copytree(programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
-            self._give_to_runner(copy)
-            return copy / programs.name
+            package = programs.parents[1]
+            copy = self._folder / package.name
+            shutil.copytree(programs.parent, copy / programs.parent.name, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")  # where a wheel's programs look for them
+            if libraries.is_dir():
+                shutil.copytree(libraries, self._folder / libraries.name)
+            self._give_to_runner()
+            return copy / programs.relative_to(package)
         return programs
 
-    def _give_to_runner(self, folder: Path) -> None:
+    def _give_to_runner(self) -> None:
         if "user" not in self._run_as:
             return
         user, group = self._run_as["user"], self._run_as["group"]
-        for path in (folder, *folder.rglob("*")):
+        for path in (self._folder, *self._folder.rglob("*")):
             os.chown(path, user, group, follow_symlinks=False)
