@@ -27,7 +27,9 @@ HEAD_S: Final = 10.0
 """From the connection, or from what follows the last answer, to a whole head; a slower one is refused with 408."""
 
 LINGER_S: Final = 2.0
-"""How long what still comes is thrown away after a refusal, so that a reset does not overtake the answer."""
+LINGER_BYTES: Final = 1 << 20
+"""How long, and how much of it, what still comes is thrown away after a refusal, so that a reset does not overtake the
+answer; then the connection is dropped."""
 
 
 class HttpEdge(HttpToolsProtocol):
@@ -39,6 +41,7 @@ class HttpEdge(HttpToolsProtocol):
         self._head_bytes = 0
         self._turned = False  # a request ended in the bytes at hand
         self._deaf = False
+        self._thrown_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     # What the transport does
@@ -49,6 +52,9 @@ class HttpEdge(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            self._thrown_bytes += len(data)
+            if self._thrown_bytes > LINGER_BYTES:
+                self.transport.abort()
             return
         self._unset_keepalive_if_required()
         try:

@@ -3,7 +3,6 @@
 Alone: `python -m tests.conformance.echo PORT [asyncio|uvloop]`.
 """
 
-import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -86,15 +85,14 @@ async def serving(gateway: Any, app: Any = None, **settings: Any) -> AsyncIterat
     config = uvicorn.Config(
         app or application(gateway), http=HttpEdge, ws=Link, log_config=None, access_log=False, **settings
     )
+    config.load()
     server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.005)
+    server.lifespan = config.lifespan_class(config)  # what serve() does, without its signal handlers and waiting
+    await server.startup(sockets=[listener])
     try:
         yield listener.getsockname()[1]
     finally:
-        server.should_exit = True
-        await running
+        await server.shutdown(sockets=[listener])
 
 
 def main() -> None:
