@@ -41,17 +41,22 @@ def kept(path: Path) -> list[Reading]:
 
 
 def show(readings: list[Reading]) -> None:
-    """The table of what is to hold."""
-    table = Table("what", "wanted", "seen", "")
-    for row in _rows(Readings(readings)):
-        table.add_row(*row)
+    """What is to hold, as far as it was measured."""
+    asked, table = Readings(readings), Table("what", "wanted", "seen", "")
+    for target in TARGETS:
+        if (seen := target.seen(asked)) is not None:
+            table.add_row(*_row(target, seen))
     Console().print(table)
 
 
 def write(readings: list[Reading], machine: str) -> None:
     """The page's tables and its pictures; the words around them are written by hand."""
     asked = Readings(readings)
-    rows = [["what", "wanted", "seen", ""], ["---", "---:", "---:", "---"], *_rows(asked)]
+    rows = [
+        ["what", "wanted", "seen", ""],
+        ["---", "---:", "---:", "---"],
+        *(_row(target, target.seen(asked)) for target in TARGETS),
+    ]
     page = PAGE.read_text("utf-8")
     page = _replaced(page, "machine", f"{datetime.now(UTC):%Y-%m-%d}: {machine}")
     page = _replaced(page, "targets", "\n".join(f"| {' | '.join(row)} |" for row in rows))
@@ -60,15 +65,11 @@ def write(readings: list[Reading], machine: str) -> None:
     pictures.draw(asked, PAGE.parent / "pictures")
 
 
-def _rows(readings: Readings) -> list[list[str]]:
-    return [_row(target, target.seen(readings)) for target in TARGETS]
-
-
 def _row(target: Target, seen: float | None) -> list[str]:
     wanted = f"{'≤' if target.most else '≥'} {_number(target.limit)} {target.unit}"
     if seen is None:
         return [target.what, wanted, "not measured", ""]
-    return [target.what, wanted, f"{_number(seen)} {target.unit}", "holds" if target.holds(seen) else "**missed**"]
+    return [target.what, wanted, f"{_number(seen)} {target.unit}", "holds" if target.holds(seen) else "missed"]
 
 
 def _seen(readings: list[Reading]) -> list[str]:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]  # it has no stubs
+import msgpack
 from websockets.frames import Frame, Opcode
 
 MARK = "#m00000000"

@@ -60,6 +60,14 @@ def _times(other: str, scenario: str, name: str, case: int) -> Seen:
     return lambda readings: readings.ratio(scenario, other, case, name)
 
 
+def _of_ws(in_flight: int) -> Seen:
+    return _times("ws", "fanout", "deliveries_per_s", in_flight)
+
+
+def _of_socketio(readers: int) -> Seen:
+    return _times("socketio", "durable", "messages_per_s", readers)
+
+
 _POSTGRES = "hubchat-postgresql"
 _CPU = _times("epoll", "fanout", "cpu_us_per_delivery", 1)
 _NODE_CPU = "node CPU a message, 50 readers"
@@ -67,9 +75,8 @@ _NODE_CPU = "node CPU a message, 50 readers"
 TARGETS = [
     Target("2,000 readers, message by message: CPU a delivery of a C epoll loop", 1.3, "×", _CPU, most=True),
     *(
-        Target(f"2,000 readers, {case} in flight: deliveries/s of ws", limit, "×", seen)
+        Target(f"2,000 readers, {case} in flight: deliveries/s of ws", limit, "×", _of_ws(case))
         for case, limit in ((1, 1), (16, 6), (64, 15))
-        for seen in [_times("ws", "fanout", "deliveries_per_s", case)]
     ),
     Target("idle signed-in connection with 5 subscriptions", 6_144, "B", _value("memory", "bytes"), most=True),
     *(
@@ -77,9 +84,8 @@ TARGETS = [
         for case, limit in ((50, 15_000), (200, 6_000), (1000, 1_700))
     ),
     *(
-        Target(f"durable on SQLite, {case:,} readers: messages/s of Socket.IO", 10, "×", seen)
+        Target(f"durable on SQLite, {case:,} readers: messages/s of Socket.IO", 10, "×", _of_socketio(case))
         for case in (50, 200, 1000)
-        for seen in [_times("socketio", "durable", "messages_per_s", case)]
     ),
     Target(
         "durable on SQLite: delivery p99, 50 readers", 15, "ms", _value("durable", "delivery_p99_ms", 50), most=True
