@@ -66,13 +66,23 @@ export class Log {
 
   /** The answer to a question. 'again' when it is too old to be put right: ask once more. */
   page(question: Question, page: Page): 'merged' | 'again' {
+    if (this.pieces(page) === 'again') return 'again';
+    const span = spanOf(question, page);
+    this.learn({ from: Math.max(span.from, this.first), to: span.to });
+    return 'merged';
+  }
+
+  /** Single messages from somewhere: they are shown once their surroundings are known too. */
+  pieces(page: Page): 'merged' | 'again' {
     if (page.head < this.forgottenTo) return 'again';
     this.raiseFirst(page.first);
     const entries = page.entries.filter((entry) => !isChange(entry) && entry.seq >= this.first);
     for (const entry of entries) this.put(messageOf(entry, this.me));
-    const span = spanOf(question, page);
-    this.learn({ from: Math.max(span.from, this.first), to: span.to });
     return 'merged';
+  }
+
+  knows(seq: Seq): boolean {
+    return spanAt(this.known, seq) !== undefined;
   }
 
   get(seq: Seq): Stored | undefined {

@@ -1,0 +1,110 @@
+// Who is signed in here. It begins and ends everything that belongs to an account: the live connection, drafts, the
+// outbox, what was read.
+import { ApiError, api, type HubInfo, type Me, type Signup } from './api';
+import { rooms } from './rooms.svelte';
+import { Store } from './stored';
+
+export class Session {
+  state: 'loading' | 'guest' | 'member' | 'unreachable' = $state('loading');
+  /** Why nobody is signed in any more, to be said once. */
+  lost: 'signed-out' | null = $state(null);
+  me: Me | null = $state.raw(null);
+  hub: HubInfo | null = $state.raw(null);
+  private checking: Promise<void> | null = null;
+
+  /** Asks the hub who is here; a second call meanwhile joins the first. */
+  start(): Promise<void> {
+    this.checking ??= this.check().finally(() => (this.checking = null));
+    return this.checking;
+  }
+
+  async signIn(login: string, password: string, code?: string): Promise<void> {
+    await api.signIn(login, password, code);
+    await this.begin();
+  }
+
+  /** The ten recovery codes, which are shown once. */
+  async signUp(form: Signup): Promise<string[]> {
+    const { recovery_codes } = await api.signUp(form);
+    await this.begin();
+    return recovery_codes;
+  }
+
+  async recover(login: string, recoveryCode: string, password: string): Promise<void> {
+    await api.recover(login, recoveryCode, password);
+    await this.begin();
+  }
+
+  /** Demo hubs only. */
+  async continueAs(handle: string): Promise<void> {
+    await api.continueAs(handle);
+    await this.begin();
+  }
+
+  /** Ends the session and wipes what this browser keeps of the account, also when the hub can't be reached. */
+  async signOut(): Promise<void> {
+    const { me } = this;
+    rooms.stop();
+    if (me) new Store(me.id).wipe();
+    this.me = null;
+    this.state = 'guest';
+    await api.signOut().catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.code !== 'unauthorized') throw error;
+    });
+    await this.begin();
+  }
+
+  async changeMe(change: Parameters<typeof api.changeMe>[0]): Promise<void> {
+    this.me = await api.changeMe(change);
+  }
+
+  private async begin(): Promise<void> {
+    this.checking = null;
+    await this.start();
+    this.lost = null;
+  }
+
+  private async check(): Promise<void> {
+    try {
+      this.hub = await api.hub();
+      this.became(await whoAmI());
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (this.state === 'loading') this.state = 'unreachable';
+    }
+  }
+
+  private became(me: Me | null): void {
+    this.me = me;
+    this.state = me ? 'member' : 'guest';
+    if (!me && !this.hub?.guests) return rooms.stop();
+    rooms.start(me, {
+      hasEnded: () => this.hasEnded(),
+      ended: () => this.ended(),
+    });
+  }
+
+  private async hasEnded(): Promise<boolean> {
+    const me = await whoAmI().catch(() => undefined);
+    return me !== undefined && (me?.id ?? null) !== (this.me?.id ?? null);
+  }
+
+  /** The session is over, or another one has begun in another tab: nothing of the former account stays shown. */
+  private ended(): void {
+    if (this.me) this.lost = 'signed-out';
+    rooms.stop();
+    void this.start();
+  }
+}
+
+export const session = new Session();
+
+/** null for a guest. */
+async function whoAmI(): Promise<Me | null> {
+  try {
+    return await api.me();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return null;
+    throw error;
+  }
+}
