@@ -1,6 +1,6 @@
 """How members speak to each server: paths, first frames, and one message as a template.
 
-In a template `MARK` stands for the message's number, which the member program fills in.
+In a template `MARK` stands for the message's number, which the member program fills in, and `NONCE` for a nonce's end.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 from websockets.frames import Frame, Opcode
 
-MARK = "#m00000000"
+MARK, NONCE = "#m00000000", "#n00000000"
 TEXT_BYTES = 200
 
 
@@ -73,8 +73,8 @@ def socketio() -> Speech:
 
 
 def _nonce() -> str:
-    """Other than that of any earlier run, so that nothing is taken for a repetition."""
-    return secrets.token_hex(6) + MARK
+    """Other than that of any other run, so that nothing is taken for a repetition."""
+    return NONCE + secrets.token_hex(4)
 
 
 def _pack(command: dict[str, Any]) -> bytes:  # Any: a command's values are of several types

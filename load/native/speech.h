@@ -1,5 +1,6 @@
 /* The three dialects that the load tools speak: how a message carries its number, and what a frame from the server is.
- * A message's text holds "#m" and eight hex digits; a command's id is that number too. */
+ * A message's text holds "#m" and eight hex digits of its number, which is the command's id too; its nonce holds "#n" and
+ * eight that look random, as nonces are: an index takes them less kindly than what is counted up. */
 #ifndef HUBCHAT_LOAD_SPEECH_H
 #define HUBCHAT_LOAD_SPEECH_H
 
@@ -15,17 +16,25 @@
 enum { MARK_BYTES = 10 };
 enum heard { OTHER, GREETING, DELIVERY, REPLY, FAILURE };
 
-/* Writes `number` wherever the template has a mark, and as the command's id. */
+static inline void speech_fill(unsigned char *payload, size_t size, const char *mark, uint32_t value)
+{
+    char digits[9];
+    snprintf(digits, sizeof digits, "%08x", value);
+    unsigned char *at = memmem(payload, size, mark, 2);
+    if (at)
+        memcpy(at + 2, digits, 8);
+}
+
+/* Makes the template message `number`. */
 static inline void speech_number(unsigned char *payload, size_t size, enum dialect dialect, uint32_t number)
 {
-    char digits[16];
-    snprintf(digits, sizeof digits, "%08x", number);
-    for (unsigned char *at = payload; (at = memmem(at, size - (size_t)(at - payload), "#m", 2)); at += MARK_BYTES)
-        memcpy(at + 2, digits, 8);
+    speech_fill(payload, size, "#m", number);
+    speech_fill(payload, size, "#n", number * 2654435761u); /* odd, so no two numbers meet (Knuth, TAOCP 6.4) */
     unsigned char *id = dialect == MSGPACK ? memmem(payload, size, "\xa2id\xce", 4) : NULL;
     for (int i = 0; id && i < 4; i++)
         id[4 + i] = (unsigned char)(number >> 8 * (3 - i));
     if (dialect == SOCKETIO) { /* "42", eight digits, then the event */
+        char digits[16];
         snprintf(digits, sizeof digits, "%08u", number);
         memcpy(payload + 2, digits, 8);
     }
