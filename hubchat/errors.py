@@ -95,6 +95,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "last_owner": Reason("conflict", "the last owner hands the group over, or archives it"),
     "not_requested": Reason("conflict", "there is no request to decide"),
     "deleted": Reason("conflict", "it is deleted"),
+    "changed_meanwhile": Reason("conflict", "it changed meanwhile; read it again"),
     "people_count": Reason("bad_request", "a conversation has 2 to 8 people"),
     "too_many": Reason("conflict", "there are too many of these"),
     # Pace and state of the hub

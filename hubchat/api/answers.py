@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from hubchat.errors import STATUS, HubError
 
-OWN_STATUS: Final = {"host_foreign": 421, "method_unknown": 405}
+OWN_STATUS: Final = {"host_foreign": 421, "method_unknown": 405, "changed_meanwhile": 412}
 """Reasons whose HTTP status says more than their code's."""
 
 RETRY_AFTER_MS: Final = 1_000  # where a reason that may be tried again names no time of its own
