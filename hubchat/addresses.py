@@ -17,13 +17,15 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 class Home(NamedTuple):
     """Where the hub is at home. `hosts` and `origins` are as browsers write them, in lower case.
 
-    `url` is the one for links. `cookie` carries the port on plain http, because cookies are shared between ports.
+    `url` is the one for links. `cookie` carries the port on plain http, because cookies are shared between ports;
+    `device_cookie` only says that this browser signed in before.
     """
 
     url: str
     hosts: frozenset[str]
     origins: frozenset[str]
     cookie: str
+    device_cookie: str
     secure: bool
 
 
@@ -42,6 +44,7 @@ def _home(url: str | None, port: int) -> Home:
         hosts=frozenset(host for each in urls for host in _spellings(each)),
         origins=frozenset(_origin(each) for each in urls),
         cookie="__Host-hubchat" if secure else f"hubchat_{public_port}",
+        device_cookie="__Host-hubchat-device" if secure else f"hubchat_device_{public_port}",
         secure=secure,
     )
 

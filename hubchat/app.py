@@ -9,22 +9,30 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from hubchat.api import health, hub
+from hubchat.api import accounts, health, hub, people, sessions, tokens
 from hubchat.api.edge import Edge, tell_error, tell_no_route
 from hubchat.api.endpoint import Endpoint, routes
 from hubchat.api.pages import Pages
 from hubchat.errors import HubError
+from hubchat.gateway.admission import Admission
 from hubchat.node import Node
 
 API: Final = "/api/v1"
 METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (hub.ROUTES,)
+TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (
+    hub.ROUTES,
+    accounts.ROUTES,
+    sessions.ROUTES,
+    tokens.ROUTES,
+    people.ROUTES,
+)
 
 
 class State(TypedDict):
     """What every request finds under `request.state`, and the live edge in its application state."""
 
     node: Node
+    gateway: Admission
 
 
 def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]]) -> Starlette:
@@ -33,7 +41,12 @@ def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]]) -> Star
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with open_node() as node:
-            yield {"node": node}
+            gateway = Admission(node)
+            gateway.keeper.open()
+            try:
+                yield {"node": node, "gateway": gateway}
+            finally:
+                gateway.keeper.close()
 
     table = tuple(row for rows in TABLES for row in rows)
     pages = Route("/{path:path}", Pages().answer, methods=METHODS)

@@ -1,17 +1,21 @@
 """Who is asking, and from where (API.md, "Who is asking"): bearer token, session cookie, Origin, address."""
 
 from http.cookies import CookieError, SimpleCookie
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hubchat.actions import sessions
+from hubchat.actions.proofs import Browser
+from hubchat.actions.sessions import Started
 from hubchat.addresses import Home, home
 from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage.sessions import AGE_MS, Caller
 
-SAFE = frozenset({"GET", "HEAD"})
+DEVICE_MS: Final = 365 * 86_400_000
+SAFE: Final = frozenset({"GET", "HEAD"})
 
 
 def home_of(request: Request, node: Node) -> Home:
@@ -64,16 +68,26 @@ async def identify(request: Request, node: Node, here: Home) -> Caller | None:
     return None
 
 
-def address_of(request: Request) -> str:
-    """Who is at the other end, after trusted proxies (the server has read their headers); empty if unknown."""
-    return request.client.host if request.client else ""
-
-
-def give_cookie(answer: Response, here: Home, secret: str) -> None:
-    """Signs the browser in."""
-    answer.set_cookie(
-        here.cookie, secret, max_age=AGE_MS // 1_000, path="/", secure=here.secure, httponly=True, samesite="lax"
+def browser_of(request: Request, here: Home) -> Browser:
+    """Who tries to sign in, and from where: after trusted proxies, whose headers the server has read."""
+    return Browser(
+        address=request.client.host if request.client else "",
+        agent=request.headers.get("user-agent"),
+        session=cookie_of(request, here.cookie),
+        device=cookie_of(request, here.device_cookie),
     )
+
+
+def give_cookies(answer: Response, here: Home, started: Started) -> Response:
+    """Signs the browser in, and lets it be known again at the next sign-in."""
+    for name, secret, age_ms in (
+        (here.cookie, started.session, AGE_MS),
+        (here.device_cookie, started.device, DEVICE_MS),
+    ):
+        answer.set_cookie(
+            name, secret, max_age=age_ms // 1_000, path="/", secure=here.secure, httponly=True, samesite="lax"
+        )
+    return answer
 
 
 def take_cookie(answer: Response, here: Home) -> None:

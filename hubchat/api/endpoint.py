@@ -27,6 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hubchat.access import Scope
+from hubchat.actions.proofs import require_confirmed
 from hubchat.addresses import Home
 from hubchat.api import repeats
 from hubchat.api.answers import Json, nothing
@@ -34,11 +35,8 @@ from hubchat.api.asking import home_of, identify, require_our_origin
 from hubchat.api.forms import Nothing, Query, read_body, read_form, read_query
 from hubchat.errors import HubError
 from hubchat.node import Node
-from hubchat.storage.database import now_ms
 from hubchat.storage.sessions import Caller
 from hubchat.wire import MAX_ID
-
-CONFIRMED_MS = 10 * 60_000  # how long a password counts as given
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,8 @@ class Endpoint:
             return
         if self.scope not in caller.scopes:
             raise HubError("scope_missing", f"this needs the scope `{self.scope}`")
-        if self.confirmed and caller.confirmed_at < now_ms() - CONFIRMED_MS:
-            raise HubError("confirm_needed")
+        if self.confirmed:
+            require_confirmed(caller)
 
     def _answer(self, given: Any) -> Response:
         if isinstance(given, Response):

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from hubchat.api.answers import Json, refusal
 from hubchat.errors import HubError
 from hubchat.node import Node
-from hubchat.storage import hub
+from hubchat.storage.schema import read_hub
 
 READY_S: Final = 2.0  # a database that answers later than this serves nobody
 
@@ -23,7 +23,7 @@ async def is_ready(request: Request) -> Response:
     node: Node = request.state.node
     try:
         async with asyncio.timeout(READY_S):
-            await node.database.read(lambda connection: hub.read_fact(connection, "log"))
+            await node.database.read(lambda connection: read_hub(connection, "log"))
     except TimeoutError:
         return refusal(HubError("database_unavailable", retry_after_ms=1_000))
     return Json({"ok": True})

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from hubchat.access import SCOPES, HubRole, Scope
 from hubchat.storage.bulk import Bulk
-from hubchat.storage.database import now_ms
+from hubchat.storage.database import new_id, now_ms
 from hubchat.storage.tables import Session, Token
 
 UNUSED_MS: Final = 30 * 86_400_000  # a session ends after 30 days unused
@@ -33,6 +33,15 @@ class Caller(NamedTuple):
     token_id: int | None
     scopes: frozenset[Scope]
     confirmed_at: int
+    used_at: int
+
+
+class SessionRow(NamedTuple):
+    """A session as its owner sees it."""
+
+    id: int
+    agent: str | None
+    created_at: int
     used_at: int
 
 
@@ -64,11 +73,11 @@ def hash_secret(secret: str) -> str:
 
 def read_callers(
     connection: sa.Connection, keys: Iterable[tuple[Literal["session", "token"], str]]
-) -> dict[tuple[str, str], Caller]:
+) -> dict[tuple[Literal["session", "token"], str], Caller]:
     """(kind, hash) → who that is; what is unknown, ended or of a disabled account is left out."""
     wanted = set(keys)
     now = now_ms()
-    found: dict[tuple[str, str], Caller] = {}
+    found: dict[tuple[Literal["session", "token"], str], Caller] = {}
     if sessions := [(key,) for kind, key in wanted if kind == "session"]:
         ages = {"used_after": now - UNUSED_MS, "created_after": now - AGE_MS}
         for row in _BY_SESSION.run(connection, sessions, **ages):
@@ -86,7 +95,61 @@ def read_callers(
     return found
 
 
+def insert_session(connection: sa.Connection, account_id: int, hashed: str, agent: str | None, now: int) -> int:
+    """A new session, whose password counts as just given; its id."""
+    session_id = new_id()
+    connection.execute(
+        sa.insert(_session),
+        {
+            "id": session_id, "account_id": account_id, "hash": hashed, "agent": agent,
+            "created_at": now, "used_at": now, "confirmed_at": now,
+        },
+    )  # fmt: skip
+    return session_id
+
+
+def read_sessions(connection: sa.Connection, account_id: int, now: int) -> list[SessionRow]:
+    """The account's sessions that have not ended, the one used last first."""
+    mine = sa.select(*(_session.c[name] for name in SessionRow._fields)).where(_session.c.account_id == account_id)
+    return [SessionRow(*row) for row in connection.execute(mine.where(_alive(now)).order_by(_session.c.used_at.desc()))]
+
+
+def delete_session(connection: sa.Connection, account_id: int, session_id: int) -> bool:
+    """False where the account has no such session."""
+    mine = sa.and_(_session.c.account_id == account_id, _session.c.id == session_id)
+    return bool(connection.execute(sa.delete(_session).where(mine)).rowcount)
+
+
+def delete_session_by_hash(connection: sa.Connection, hashed: str) -> int | None:
+    """The id of the session that was deleted; None where there was none."""
+    found = connection.execute(sa.delete(_session).where(_session.c.hash == hashed).returning(_session.c.id))
+    return found.scalar_one_or_none()
+
+
+def delete_others(connection: sa.Connection, account_id: int, keep: int | None) -> list[int]:
+    """Deletes all sessions of an account but one; the ids of those that were."""
+    others = sa.and_(_session.c.account_id == account_id, _session.c.id != (keep or 0))
+    return list(connection.execute(sa.delete(_session).where(others).returning(_session.c.id)).scalars())
+
+
+def delete_worn(connection: sa.Connection, account_id: int, most: int, now: int) -> list[int]:
+    """Deletes an account's sessions that have ended, and those beyond the `most` used last; their ids."""
+    mine = _session.c.account_id == account_id
+    kept = sa.select(_session.c.id).where(mine, _alive(now)).order_by(_session.c.used_at.desc()).limit(most)
+    worn = sa.delete(_session).where(mine, _session.c.id.not_in(kept))
+    return list(connection.execute(worn.returning(_session.c.id)).scalars())
+
+
+def confirm_session(connection: sa.Connection, session_id: int, now: int) -> None:
+    """Keeps that the password was given again just now."""
+    connection.execute(sa.update(_session).where(_session.c.id == session_id).values(confirmed_at=now))
+
+
 def note_use(connection: sa.Connection, kind: Literal["session", "token"], hashed: str, now: int) -> None:
     """Keeps when a session or token was last used."""
     table = {"session": _session, "token": _token}[kind]
     connection.execute(sa.update(table).where(table.c.hash == hashed).values(used_at=now))
+
+
+def _alive(now: int) -> sa.ColumnElement[bool]:
+    return sa.and_(_session.c.used_at > now - UNUSED_MS, _session.c.created_at > now - AGE_MS)

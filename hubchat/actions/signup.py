@@ -1,0 +1,115 @@
+"""Signing up: by oneself, by invitation, or as the first administrator."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import sqlalchemy as sa
+
+from hubchat.access import SCOPES
+from hubchat.actions import invites, links, recovery
+from hubchat.actions.accounts import insert
+from hubchat.actions.names import likeness, read_email, read_name, require_handle
+from hubchat.actions.proofs import Browser
+from hubchat.actions.sessions import Started, begin
+from hubchat.channels.transaction import Transaction
+from hubchat.errors import HubError
+from hubchat.node import Node
+from hubchat.storage import accounts, credentials
+from hubchat.storage.accounts import Made, NewAccount
+from hubchat.storage.database import now_ms
+from hubchat.storage.invites import read_invite
+from hubchat.storage.links import read_link
+from hubchat.storage.sessions import Caller, hash_secret
+
+CONSENTS: Final = ("terms", "health_data")  # what `agreed` says (GDPR, articles 6 and 9)
+CONSENT_VERSION: Final = "1"
+
+Door = Literal["first_admin", "invite"] | None
+"""What lets somebody in who has a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """What somebody signs up with. `invite` is the code of a link to a group, or of the first administrator's."""
+
+    handle: str
+    name: str
+    password: str
+    email: str | None = None
+    invite: str | None = None
+    industry: bool = False
+
+
+class SignedUp(NamedTuple):
+    """A new member's session, and the recovery codes, shown this once."""
+
+    started: Started
+    recovery_codes: list[str]
+
+
+async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
+    """Makes an account, lets it into the group that invited it, and begins its session.
+
+    Raises `signup_closed`, `signup_invited`, `invite_ended`, `handle_taken`, `password_weak`, or names a wrong field.
+    Whether an address is known is never told.
+    """
+    require_handle(new.handle)
+    account = NewAccount(new.handle, read_name(new.name), read_email(new.email), industry=new.industry)
+    door = await _find_door(node, new.invite)
+    await node.database.read(lambda connection: _require_free(connection, new.handle))
+    await node.passwords.require_strong(new.password, [new.handle, new.name, *(new.email or "").split("@")])
+    hashed = await node.passwords.hash(new.password)
+    codes = recovery.new_codes()
+    started = await node.log.write(lambda tx: _sign_up(tx, account, hashed, codes, door, new.invite or "", browser))
+    return SignedUp(started, codes)
+
+
+def _sign_up(
+    tx: Transaction, account: NewAccount, hashed: str, codes: list[str], door: Door, code: str, browser: Browser
+) -> Started:
+    if door == "first_admin":
+        if not links.use_first_admin(tx, code):
+            raise HubError("invite_ended")
+        account = account._replace(role="admin", trusted=True)
+    _require_free(tx.connection, account.handle)
+    made = insert(tx, account, hashed)
+    credentials.put_recovery(tx.connection, made.account_id, map(recovery.hash_code, codes), tx.now)
+    for what in CONSENTS:
+        accounts.insert_consent(tx.connection, made.account_id, what, CONSENT_VERSION, tx.now)
+    if door == "invite":
+        invites.accept(tx, _caller(account, made), code)
+    return begin(tx, made.account_id, browser)
+
+
+async def _find_door(node: Node, code: str | None) -> Door:
+    """What the code opens. Raises what the hub tells those whom it does not let in."""
+    signup = node.settings.signup
+    door = None if code is None else await node.database.read(lambda connection: _read_door(connection, code))
+    if signup == "closed" and door != "first_admin":
+        raise HubError("signup_closed")
+    if code is None and signup == "invited":
+        raise HubError("signup_invited")
+    if code is not None and door is None:
+        raise HubError("invite_ended")
+    return door
+
+
+def _read_door(connection: sa.Connection, code: str) -> Door:
+    hashed, now = hash_secret(code), now_ms()
+    link = read_link(connection, hashed, now)
+    if link is not None and link.purpose == "first_admin" and not accounts.has_administrator(connection):
+        return "first_admin"
+    return "invite" if read_invite(connection, hashed, now) else None
+
+
+def _require_free(connection: sa.Connection, handle: str) -> None:
+    if accounts.is_likeness_taken(connection, likeness(handle)):
+        raise HubError("handle_taken")
+
+
+def _caller(account: NewAccount, made: Made) -> Caller:
+    """The new member as who asks to be let in."""
+    return Caller(
+        made.account_id, made.persona_id, account.handle, account.name, made.inbox_id, account.role, "shared",
+        None, None, frozenset(SCOPES), 0, 0,
+    )  # fmt: skip

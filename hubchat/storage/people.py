@@ -1,0 +1,94 @@
+"""People, as others may see them: by id, by handle, and found by a few letters."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import sqlalchemy as sa
+
+from hubchat.storage.bulk import Bulk
+from hubchat.storage.members import PERSON, Person, person_of
+
+FOUND: Final = 20  # people a search gives: more letters help, more rows don't
+
+_BELONGS: Final = (
+    "EXISTS (SELECT 1 FROM membership AS mine "
+    "JOIN membership AS theirs ON theirs.access_id = mine.access_id AND theirs.persona_id = persona.id "
+    "JOIN channel ON channel.id = mine.access_id AND channel.state <> 'deleted' "
+    "WHERE mine.account_id = :viewer AND ("
+    "(channel.kind = 'conversation' AND mine.state IN ('member', 'invited') AND theirs.state IN ('member', 'invited')) "
+    "OR (channel.kind = 'group' AND mine.state = 'member' AND theirs.state = 'member' "
+    "AND (channel.joining <> 'free' OR theirs.listed OR EXISTS (SELECT 1 FROM entry WHERE "
+    "entry.channel_id = channel.id AND entry.author_id = persona.id AND entry.kind = 'message')))))"
+)
+"""Shares a group or conversation with the viewer. In groups that anybody can join only who is shown there counts,
+or joining one would tell who else did."""
+
+_WROTE: Final = (
+    "EXISTS (SELECT 1 FROM channel LEFT JOIN membership AS mine "
+    "ON mine.access_id = channel.access_id AND mine.account_id = :viewer "
+    "WHERE channel.state <> 'deleted' AND (channel.readers = 'everybody' "
+    "OR (channel.readers = 'signed_in' AND :viewer > 0 AND coalesce(mine.state, 'none') <> 'banned') "
+    "OR (channel.readers = 'invited' AND mine.state IN ('member', 'invited')) "
+    "OR (channel.readers = 'members' AND mine.state = 'member')) "
+    "AND EXISTS (SELECT 1 FROM entry WHERE entry.channel_id = channel.id AND entry.author_id = persona.id))"
+)
+"""Wrote in a channel that the viewer may read, as `access.can` says it; a test holds the two together."""
+
+_BY_IDS: Final = Bulk(
+    f"SELECT {PERSON} FROM {{rows}} JOIN persona ON persona.id = rows_.id "
+    "JOIN account ON account.id = persona.account_id "
+    f"WHERE persona.account_id = :viewer OR {_BELONGS} OR {_WROTE}",
+    id="bigint",
+)
+_BY_HANDLE: Final = sa.text(
+    f"SELECT {PERSON} FROM persona JOIN account ON account.id = persona.account_id WHERE persona.handle = :handle"
+)
+_BY_LETTERS: Final = sa.text(
+    f"SELECT {PERSON} FROM persona JOIN account ON account.id = persona.account_id AND account.state = 'active' "
+    "WHERE persona.gone_at IS NULL AND (persona.handle = :exact OR ("
+    "(persona.handle LIKE :begins ESCAPE '!' OR lower(persona.name) LIKE :inside ESCAPE '!' "
+    "OR persona.name LIKE :titled ESCAPE '!') "
+    f"AND (account.findable OR persona.account_id = :viewer OR {_BELONGS}))) "
+    "ORDER BY CASE WHEN persona.handle = :exact THEN 0 ELSE 1 END, persona.handle LIMIT :limit"
+)
+
+
+def read_people(connection: sa.Connection, viewer: int | None, ids: Iterable[int]) -> list[Person]:
+    """Of these personas, those who wrote in, or belong with the viewer to, a channel that the viewer may read.
+
+    `viewer` is an account; None is a guest.
+    """
+    rows = [(persona_id,) for persona_id in dict.fromkeys(ids)]
+    return [person_of(row) for row in _BY_IDS.run(connection, rows, viewer=viewer or 0)] if rows else []
+
+
+def read_person(connection: sa.Connection, handle: str) -> Person | None:
+    """Whoever has, or had, this handle."""
+    row = connection.execute(_BY_HANDLE, {"handle": handle}).first()
+    return None if row is None else person_of(row)
+
+
+def find_people(connection: sa.Connection, viewer: int, letters: str) -> list[Person]:
+    """Whose handle begins with these letters, or whose name has them: those who share a group with the viewer, or
+    chose to be found; and who has exactly this handle.
+    """
+    plain = letters.strip().removeprefix("@")
+    sought = _escaped(plain)
+    rows = connection.execute(
+        _BY_LETTERS,
+        {
+            "viewer": viewer,
+            "exact": plain.lower(),
+            "begins": f"{sought.lower()}%",
+            "inside": f"%{sought.lower()}%",
+            "titled": f"%{sought.title()}%",  # SQLite's lower() knows a to z alone
+            "limit": FOUND,
+        },
+    )
+    return [person_of(row) for row in rows]
+
+
+def _escaped(text: str) -> str:
+    for sign in "!%_":
+        text = text.replace(sign, "!" + sign)
+    return text
