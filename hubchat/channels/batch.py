@@ -112,10 +112,10 @@ class Batch:
             return error
 
     def _send(self, item: Message, channel: ChannelRow, stand: Stand) -> Stored:
-        if (stored := self.nonces.get((item.channel, item.persona, item.nonce))) is not None:
+        if (known := self.nonces.get((item.channel, item.persona, item.nonce))) is not None:
             if not access.can("read", stand.standing, channel.place):
                 raise HubError("channel_unknown")
-            return Stored(*stored, changed=False)
+            return Stored(*known, changed=False)
         access.require("send", stand.standing, channel.place)
         data: dict[str, Any] = {}
         if item.reply_to is not None:
@@ -276,9 +276,7 @@ class Batch:
         if row.kind != "message":
             text = self._edited_text(row) if row.kind == "edit" else None
             return Entry(row.channel_id, row.seq, row.kind, row.author_id, row.at, text, row.target_seq, data=data)
-        entry = Entry(
-            row.channel_id, row.seq, row.kind, row.author_id, row.at, row.text, nonce=row.nonce, data=data
-        )
+        entry = Entry(row.channel_id, row.seq, row.kind, row.author_id, row.at, row.text, nonce=row.nonce, data=data)
         if (row.channel_id, row.seq) in self.revs:
             self._show_changes(entry, self.targets[row.channel_id, row.seq])
         return entry
@@ -288,7 +286,9 @@ class Batch:
         entry.rev, entry.deleted, entry.pinned = target.rev, target.is_deleted, target.is_pinned
         entry.text, entry.edited_at = target.text, target.edited_at
         entry.data = orjson.loads(target.data) if target.data else None
-        marks = [mark for mark, at in self.reactions.items() if at is not None and mark[:2] == (entry.channel, entry.seq)]
+        marks = [
+            mark for mark, at in self.reactions.items() if at is not None and mark[:2] == (entry.channel, entry.seq)
+        ]
         shown: dict[str, dict[str, Any]] = {}
         for *_, emoji, persona in marks:
             reaction = shown.setdefault(emoji, {"count": 0, "people": []})

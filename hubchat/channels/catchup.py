@@ -114,7 +114,7 @@ class Catchup:
             page = await asyncio.shield(read.page)
             if subscription.is_current and not reader.lagging:
                 self._post_page(subscription, page, read.changed)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
             log.warning("replay waits for the database", extra={"cause": type(error).__name__})
             await asyncio.sleep(RETRY_S)
         finally:

@@ -33,7 +33,6 @@ class Encoded:
         return encode(dialect, self.entry.to_map())
 
 
-
 def joined(batch: Iterable[Encoded], kind: WireClass) -> bytes:
     """The frames of `batch` as one write."""
     return b"".join([encoded.frame(kind) for encoded in batch])

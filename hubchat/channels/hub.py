@@ -7,7 +7,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final, Protocol
 
@@ -38,8 +38,12 @@ class Reader(Sink, Protocol):
 
     lagging: bool
     account_id: int | None
+    inbox_id: int | None
     session_id: int | None
     token_id: int | None
+
+    def signal(self, signal: Mapping[str, object]) -> None:
+        """Sends a signal to this connection alone."""
 
     def revoke(self, subscription: "Subscription", reason: str) -> None:
         """The right to read is lost; the hub has ended the subscription already."""
@@ -49,14 +53,19 @@ class Reader(Sink, Protocol):
 
 
 class Subscription:
-    """One reader of one channel. `position` is the last seq it has while it is not among the readers, else None."""
+    """One reader of one channel. `position` is the last seq it has while it is not among the readers, else None.
 
-    __slots__ = ("live", "position", "reader")
+    It is joining until `admitted`; `member` says whether it hears who is typing.
+    """
+
+    __slots__ = ("admitted", "live", "member", "position", "reader")
 
     def __init__(self, reader: Reader, live: "Live") -> None:
         self.reader = reader
         self.live = live
-        self.position: int | None = None
+        self.position: int | None = 0
+        self.admitted = False
+        self.member = False
 
     @property
     def is_current(self) -> bool:
@@ -105,8 +114,11 @@ class Hub:
         self.turns = Turns(self._turn)
         self.channels: dict[int, Live] = {}
         self.accounts: dict[int, set[Reader]] = defaultdict(set)
+        self.inboxes: dict[int, int] = {}
         self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
+        self.on_notices: Callable[[int, set[int]], None] = lambda account, channels: None
         self.access_epoch = 0
+        self.moved: set[Live] = set()
         self.fresh_at = monotonic()
         self.halted = False
         self._acted: set[int] = set()
@@ -118,8 +130,9 @@ class Hub:
 
     def register(self, reader: Reader) -> None:
         """Makes a connection known, so that it hears when its account, session or token ends."""
-        if reader.account_id is not None:
+        if reader.account_id is not None and reader.inbox_id is not None:
             self.accounts[reader.account_id].add(reader)
+            self.inboxes[reader.inbox_id] = reader.account_id
 
     def unregister(self, reader: Reader) -> None:
         """Forgets a connection; its subscriptions were ended before."""
@@ -128,6 +141,7 @@ class Hub:
             readers.discard(reader)
             if not readers:
                 del self.accounts[reader.account_id]
+                self.inboxes.pop(reader.inbox_id or 0, None)
 
     # ------------------------------------------------------------ subscriptions
 
@@ -139,7 +153,7 @@ class Hub:
         if (old := live.subscriptions.get(reader)) is not None:
             self.leave(old)
         subscription = live.subscriptions[reader] = Subscription(reader, live)
-        subscription.position = 0
+        self.moved.add(live)
         return subscription
 
     async def open(self, live: Live, access_id: int) -> None:
@@ -185,6 +199,7 @@ class Hub:
         self.turns.settle(reader)
         if live.subscriptions.get(reader) is subscription:
             del live.subscriptions[reader]
+            self.moved.add(live)
         if subscription.position is None:
             self._take_out(subscription)
         if not live.subscriptions:
@@ -206,6 +221,14 @@ class Hub:
                 self.recent.forget(live.id)
                 self.bus.leave(live.id)
 
+    def signal(self, live: Live, payload: Callable[[WireClass], bytes], *, members_only: bool) -> None:
+        """Posts a signal to everyone who reads this channel now; those who lag go without."""
+        for kind, readers in live.readers.items():
+            data = payload(kind)
+            for reader, subscription in readers.items():
+                if subscription.member or not members_only:
+                    self.turns.post(reader, data)
+
     # ------------------------------------------------------------ the gate
 
     def publish(self, entries: Iterable[Entry]) -> None:
@@ -224,6 +247,9 @@ class Hub:
         for encoded in batch:
             if (live := self.channels.get(encoded.channel)) is not None:
                 self._admit(live, encoded)
+            if encoded.entry.kind == "notice" and (account := self.inboxes.get(encoded.channel)) is not None:
+                about = (encoded.entry.data or {}).get("about") or {}
+                self.on_notices(account, {about.get("channel", 0)})
 
     def _act(self, entries: list[Entry]) -> None:
         """Acts once upon each access entry, in whatever order and however often they come."""
@@ -300,7 +326,7 @@ class Hub:
                     self.offer([Encoded(entry) for entry in missed if entry.seq >= live.next])
                     if len(missed) < REPAIR_ENTRIES:
                         return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
             log.warning("repair failed; heads are compared again", extra={"cause": type(error).__name__})
         finally:
             live.repairing = False

@@ -143,13 +143,12 @@ class Log:
 
     async def _commit(self, batch: list[Item], *, wait: bool = True) -> None:
         """Commits a batch whatever happens: every item is told what became of it."""
-        unique, twins = _without_twins(batch)
         try:
-            outcome = await self.database.write(partial(commit_items, items=unique, now=now_ms(), wait=wait))
+            outcome = await self.database.write(partial(commit_items, items=batch, now=now_ms(), wait=wait))
         except OutcomeUnknown:
-            await self._ask(unique, twins)
+            await self._ask(batch)
         except HubError as error:
-            _tell(unique, [error] * len(unique), twins)
+            _tell(batch, [error] * len(batch))
         except Exception as error:
             if isinstance(error, DBAPIError) and sqlstate(error) == LOCKED:
                 await self._set_aside(batch)
@@ -158,18 +157,17 @@ class Log:
                     await self._commit([item])
             else:
                 log.exception("an item can't be stored", extra={"action": batch[0].action})
-                _tell(batch, [HubError("fault")], {})
+                _tell(batch, [HubError("fault")])
         else:
-            self._finish(unique, outcome, twins)
+            self._finish(batch, outcome)
 
-    def _finish(self, items: Sequence[Item], outcome: Outcome, twins: "Twins") -> None:
+    def _finish(self, items: Sequence[Item], outcome: Outcome) -> None:
         """After the commit, in one turn: bytes to readers, the reply to each sender."""
         self.hub.publish(outcome.entries)
         stored = [item for item in items if item.channel not in outcome.busy]
-        _tell(stored, outcome.results, twins)
+        _tell(stored, outcome.results)
         if outcome.busy:
-            busy = [twin for item in items if item.channel in outcome.busy for twin in (item, *twins.get(id(item), ()))]
-            self._put_aside(busy)
+            self._put_aside(item for item in items if item.channel in outcome.busy)
 
     # ------------------------------------------------------------ channels that can't be locked
 
@@ -199,24 +197,23 @@ class Log:
 
     async def _commit_waiting(self, batch: list[Item]) -> bool:
         """Commits items of one channel; False when it is still held."""
-        unique, twins = _without_twins(batch)
         try:
-            outcome = await self.database.write(partial(commit_items, items=unique, now=now_ms()))
+            outcome = await self.database.write(partial(commit_items, items=batch, now=now_ms()))
         except DBAPIError as error:
             if sqlstate(error) == LOCKED:
                 return False
-            _tell(unique, [HubError("fault")] * len(unique), twins)
+            _tell(batch, [HubError("fault")] * len(batch))
         except OutcomeUnknown:
-            await self._ask(unique, twins)
+            await self._ask(batch)
         except HubError as error:
-            _tell(unique, [error] * len(unique), twins)
+            _tell(batch, [error] * len(batch))
         else:
-            self._finish(unique, outcome, twins)
+            self._finish(batch, outcome)
         return True
 
     # ------------------------------------------------------------ unknown outcomes
 
-    async def _ask(self, items: list[Item], twins: "Twins") -> None:
+    async def _ask(self, items: list[Item]) -> None:
         """Asks on a new connection which items are stored; those are published and acknowledged, the rest refused.
 
         The channels are locked for it, so that the lost transaction has ended one way or the other.
@@ -224,17 +221,17 @@ class Log:
         for attempt in range(ASK_TRIES):
             try:
                 found, entries = await self.database.write(partial(_stored, items=items))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 log.warning("outcome still unknown", extra={"cause": type(error).__name__})
                 await asyncio.sleep(min(0.05 * 2**attempt, 2.0))
                 continue
             self.hub.publish(entries)
             answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]
             refused = Unavailable()
-            _tell(items, [Stored(*known) if known else refused for known in answers], twins)
+            _tell(items, [Stored(*known) if known else refused for known in answers])
             return
         self._start(self._compare_heads())
-        _tell(items, [OutcomeUnknown()] * len(items), twins)
+        _tell(items, [OutcomeUnknown()] * len(items))
 
     async def _compare_heads(self) -> None:
         try:
@@ -248,24 +245,9 @@ class Log:
         task.add_done_callback(self._tasks.discard)
 
 
-Twins = dict[int, list[Item]]
-"""id of an item → further items of the same nonce, author and channel that came while it waited."""
-
-
-def _without_twins(batch: Sequence[Item]) -> tuple[list[Item], Twins]:
-    first: dict[tuple[int, int, str], Item] = {}
-    twins: Twins = {}
-    for item in batch:
-        key = (item.channel, item.persona, item.nonce)
-        if (twin := first.setdefault(key, item)) is not item:
-            twins.setdefault(id(twin), []).append(item)
-    return list(first.values()), twins
-
-
-def _tell(items: Sequence[Item], results: Sequence[Stored | HubError], twins: Twins) -> None:
+def _tell(items: Sequence[Item], results: Sequence[Stored | HubError]) -> None:
     for item, result in zip(items, results, strict=True):
-        for one in (item, *twins.get(id(item), ())):
-            one.done(result)
+        item.done(result)
 
 
 def _stored(

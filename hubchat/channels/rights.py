@@ -6,7 +6,7 @@ nodes, are heard, and so that a node that was asleep or cut off hands out nothin
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from hubchat.access import can
@@ -31,6 +31,7 @@ class Rights:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_standing: Callable[[int], None] = lambda account: None
         hub.on_access = self.act
 
     async def open(self) -> None:
@@ -54,6 +55,10 @@ class Rights:
         for entry in entries:
             said = entry.data or {}
             account, channel = said.get("account"), said.get("channel")
+            if account is not None:
+                self.on_standing(account)
+            if said["reason"] == "presence":
+                continue  # who shows themselves to whom; no right is lost
             if channel is None:
                 self._end_connections(account, said.get("session"), said.get("token"))
             elif account is not None:
@@ -94,7 +99,7 @@ class Rights:
                 try:
                     await self._ask(lives)
                     return
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                     log.warning("rights could not be asked; delivery waits", extra={"cause": type(error).__name__})
                     await asyncio.sleep(WATCH_S)
         finally:
@@ -133,7 +138,7 @@ class Rights:
                 rounds += 1
                 if rounds % SWEEP_EVERY == 0:
                     self.hub.sweep()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 seen = None
                 log.warning("the access channel can't be read", extra={"cause": type(error).__name__})
             await asyncio.sleep(WATCH_S)
@@ -164,5 +169,3 @@ class Rights:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-

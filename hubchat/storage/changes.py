@@ -49,8 +49,7 @@ _REACTED: Final = Bulk(
     persona_id="bigint",
 )
 _KEEP: Final = Bulk(
-    "INSERT INTO revision (channel_id, seq, no, at, text) "
-    "SELECT channel_id, seq, no, at, text FROM {rows}",
+    "INSERT INTO revision (channel_id, seq, no, at, text) SELECT channel_id, seq, no, at, text FROM {rows}",
     channel_id="bigint",
     seq="bigint",
     no="bigint",
@@ -90,8 +89,7 @@ _PIN: Final = Bulk(
     at="bigint",
 )
 _REVS: Final = Bulk(
-    "UPDATE entry SET rev = rows_.rev FROM {rows} "
-    "WHERE entry.channel_id = rows_.channel_id AND entry.seq = rows_.seq",
+    "UPDATE entry SET rev = rows_.rev FROM {rows} WHERE entry.channel_id = rows_.channel_id AND entry.seq = rows_.seq",
     channel_id="bigint",
     seq="bigint",
     rev="bigint",

@@ -1,7 +1,7 @@
 """Channels: their rows, locks, heads and presets."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -53,8 +53,7 @@ _LOCK_POST = Bulk(
     id="bigint",
 )
 _LOCK_FREE = Bulk(
-    f"SELECT {_COLUMNS} FROM channel WHERE id IN (SELECT id FROM {{rows}}) ORDER BY id "
-    "FOR NO KEY UPDATE SKIP LOCKED",
+    f"SELECT {_COLUMNS} FROM channel WHERE id IN (SELECT id FROM {{rows}}) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
     id="bigint",
 )
 _HEADS = Bulk(
@@ -162,4 +161,4 @@ _alias = Alias.__table__  # type: ignore[attr-defined]
 
 
 def _row(found: Any) -> ChannelRow:
-    return ChannelRow(*cast(tuple[Any, ...], tuple(found)))
+    return ChannelRow(*found)

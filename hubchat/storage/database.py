@@ -137,9 +137,7 @@ class SqliteDatabase:
     def _connection(self) -> sa.Connection:
         connection: sa.Connection | None = getattr(self._own, "connection", None)
         if connection is None or connection.closed:
-            connection = self._own.connection = self.engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT"
-            )
+            connection = self._own.connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return connection
 
     def _roll_back(self, connection: sa.Connection) -> None:

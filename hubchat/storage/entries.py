@@ -115,9 +115,7 @@ class Page(NamedTuple):
 
 def read_before(connection: sa.Connection, channel_id: int, *, first: int, before: int, limit: int) -> Page:
     """The newest `limit` shown entries with first ≤ seq < before."""
-    rows = list(
-        connection.execute(_BEFORE, {"id": channel_id, "first": first, "edge": before - 1, "limit": limit + 1})
-    )
+    rows = list(connection.execute(_BEFORE, {"id": channel_id, "first": first, "edge": before - 1, "limit": limit + 1}))
     return Page(shown(connection, rows[:limit][::-1]), len(rows) > limit)
 
 

@@ -46,7 +46,7 @@ class Gathered(Generic[K, V]):
                 batch = {key: self._waiting.pop(key) for key in keys}
                 try:
                     found = await self._database.read(lambda connection, keys=keys: self._read_many(connection, keys))  # type: ignore[misc]
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                     for future in batch.values():
                         future.set_exception(error)
                         future.exception()  # told to whoever waits; nobody may wait any more

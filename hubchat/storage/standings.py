@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from hubchat.access import GUEST, Standing, first_readable
 from hubchat.storage.bulk import Bulk
-from hubchat.storage.channels import ChannelRow
+from hubchat.storage.channels import ChannelRow, read_channels
 
 _STANDINGS: Final = Bulk(
     "SELECT rows_.account_id, rows_.access_id, account.role AS hub_role, account.state AS account_state, "
@@ -43,9 +43,7 @@ class Stand(NamedTuple):
 STRANGER: Final = Stand(GUEST)
 
 
-def read_standings(
-    connection: sa.Connection, pairs: Iterable[tuple[int, int]]
-) -> dict[tuple[int, int], Stand]:
+def read_standings(connection: sa.Connection, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Stand]:
     """(account, access channel) → how it stands; an account that is gone or disabled stands as a guest."""
     wanted = list(set(pairs))
     if not wanted:
@@ -57,3 +55,22 @@ def read_standings(
         standing = Standing(row.hub_role, row.state or "none", row.role or "member")
         found[row.account_id, row.access_id] = Stand(standing, row.persona_id, row.first_seq)
     return {pair: found.get(pair, STRANGER) for pair in wanted}
+
+
+class Seat(NamedTuple):
+    """A channel, and how somebody stands to it."""
+
+    channel: ChannelRow
+    stand: Stand
+
+
+def read_seats(connection: sa.Connection, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Seat]:
+    """(account, channel) → both, for channels that exist; account 0 is a guest."""
+    wanted = list(set(pairs))
+    channels = read_channels(connection, {channel for _, channel in wanted})
+    known = [(account, channels[channel]) for account, channel in wanted if channel in channels]
+    standings = read_standings(connection, [(account, channel.access_id) for account, channel in known if account])
+    return {
+        (account, channel.id): Seat(channel, standings.get((account, channel.access_id), STRANGER))
+        for account, channel in known
+    }

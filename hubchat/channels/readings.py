@@ -1,0 +1,115 @@
+"""Read positions: gathered per member and channel, written together at most once a second."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import sqlalchemy as sa
+
+from hubchat.channels.hub import Hub
+from hubchat.errors import HubError
+from hubchat.storage.channels import read_channels
+from hubchat.storage.database import Database
+from hubchat.storage.readings import mark_read, read_positions, set_read
+
+log = logging.getLogger(__name__)
+
+GATHER_S: Final = 1.0  # what a crash may cost: a second's reading is unread again
+WAITING: Final = 100_000  # positions that may wait while the database is away; more are refused
+
+
+class Readings:
+    """Where members stand. Their connections hear what is unread after they read, and after notices."""
+
+    def __init__(self, database: Database, hub: Hub) -> None:
+        self.database = database
+        self.hub = hub
+        hub.on_notices = self.noticed
+        self._noticed: set[asyncio.Task[None]] = set()
+        self._waiting: dict[tuple[int, int], int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, account: int, channel: int, seq: int) -> None:
+        """The member has read up to `seq`; positions only move forward. Raises `overloaded` at the bound."""
+        key = (channel, account)
+        if key not in self._waiting and len(self._waiting) >= WAITING:
+            raise HubError("overloaded", retry_after_ms=1_000)
+        self._waiting[key] = max(seq, self._waiting.get(key, 0))
+        if self._task is None:
+            self._task = asyncio.create_task(self._later())
+
+    async def move_back(self, account: int, channel: int, seq: int) -> None:
+        """Makes `seq` and what follows it unread."""
+        self._waiting.pop((channel, account), None)
+        await self.database.write(lambda connection: set_read(connection, channel, account, seq - 1))
+        await self._tell({account: {channel}})
+
+    async def flush(self) -> None:
+        """Stores what waits, now: before somebody asks what is unread."""
+        waiting, self._waiting = self._waiting, {}
+        if not waiting:
+            return
+        try:
+            rows = [(channel, account, seq) for (channel, account), seq in waiting.items()]
+            await self.database.write(lambda connection: mark_read(connection, rows))
+        except BaseException:
+            for key, seq in waiting.items():  # nothing is lost while the database is away
+                self._waiting[key] = max(seq, self._waiting.get(key, 0))
+            raise
+        moved: dict[int, set[int]] = {}
+        for channel, account in waiting:
+            moved.setdefault(account, set()).add(channel)
+        await self._tell(moved)
+
+    async def unread(self, account: int, channels: set[int]) -> dict[int, int]:
+        """How many entries are unread in each of these channels."""
+
+        def read(connection: sa.Connection) -> dict[int, int]:
+            rows = read_channels(connection, channels)
+            return {
+                position.channel.id: position.unread
+                for position in read_positions(connection, account, list(rows.values()))
+                if position.first is not None
+            }
+
+        return await self.database.read(read)
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.flush()
+
+    async def _later(self) -> None:
+        try:
+            await asyncio.sleep(GATHER_S)
+            while self._waiting:
+                try:
+                    await self.flush()
+                except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                    log.warning("read positions wait", extra={"cause": type(error).__name__})
+                if self._waiting:
+                    await asyncio.sleep(GATHER_S)
+        finally:
+            self._task = None
+
+    def noticed(self, account: int, channels: set[int]) -> None:
+        """Notices about these channels were committed: the member hears what is unread there."""
+        task = asyncio.create_task(self._tell_quietly({account: channels}))
+        self._noticed.add(task)
+        task.add_done_callback(self._noticed.discard)
+
+    async def _tell_quietly(self, moved: Mapping[int, set[int]]) -> None:
+        try:
+            await self._tell(moved)
+        except HubError as error:  # a hint only: clients ask for their channels when they connect
+            log.warning("unread counts not told: %s", error.reason)
+
+    async def _tell(self, moved: Mapping[int, set[int]]) -> None:
+        for account, channels in moved.items():
+            if account in self.hub.accounts:
+                unread = await self.unread(account, channels)
+                signal = {"signal": "inbox", "unread": {str(channel): count for channel, count in unread.items()}}
+                for reader in self.hub.accounts.get(account, ()):
+                    reader.signal(signal)

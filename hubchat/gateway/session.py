@@ -1,0 +1,287 @@
+"""One connection: who it is, what it subscribes to, where it stands, what it has open."""
+
+import asyncio
+import logging
+import secrets
+import traceback
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hubchat import wire
+from hubchat.channels.hub import Subscription
+from hubchat.channels.items import Stored
+from hubchat.errors import RESTARTING, STOOD_STILL, TOO_MANY_BAD, Close, HubError
+from hubchat.framing import message_frame
+from hubchat.gateway.commands import OTHERS, SCOPES, WRITES
+from hubchat.gateway.link import Link
+from hubchat.gateway.pace import Bucket
+from hubchat.node import Node
+from hubchat.storage.sessions import Caller
+from hubchat.wire import OPEN_COMMANDS, SUBSCRIPTIONS, Command, Subscribe, Unsubscribe
+
+log = logging.getLogger(__name__)
+
+SUBSCRIBES_A_SECOND: Final = 50
+BAD: Final = 100  # broken or refused commands in 10 s; a client that sends more is closed with 4009
+
+
+class Session:
+    """A live connection as the hub's Reader, the link's Listener and the tracker's Watcher."""
+
+    __slots__ = (
+        "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_subscribes", "_task", "_writes",
+        "_written",
+        "account_id", "caller", "inbox_id", "kind", "lagging", "link", "node", "session_id", "subscriptions",
+        "token_id",
+    )  # fmt: skip
+
+    def __init__(self, node: Node, link: Link, caller: Caller | None, gone: Any) -> None:
+        self.node = node
+        self.link = link
+        self.kind = link.kind
+        self.caller = caller
+        self.account_id = caller.account_id if caller else None
+        self.inbox_id = caller.inbox_id if caller else None
+        self.session_id = caller.session_id if caller else None
+        self.token_id = caller.token_id if caller else None
+        self.lagging = False
+        self.subscriptions: dict[int, Subscription] = {}
+        self._gone = gone
+        self._closed = False
+        self._open: set[int] | None = None
+        self._queue: deque[Command] | None = None
+        self._busy: Command | None = None
+        self._writes = 0
+        self._written: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._general: Bucket | None = None
+        self._subscribes: Bucket | None = None
+        self._bad: Bucket | None = None
+        node.hub.register(self)
+        node.tracker.connect(self)
+
+    # ------------------------------------------------------------ to the client
+
+    def write(self, data: bytes) -> None:
+        """Finished frames, from the hub's turn."""
+        self.link.write(data)
+
+    def post(self, message: Mapping[str, Any]) -> None:
+        """A message of the server, written at the end of this turn."""
+        self.node.hub.turns.post(self, message_frame(self.kind, wire.encode(self.kind.dialect, message)))
+
+    def signal(self, signal: Mapping[str, object]) -> None:
+        if not self._closed and not self.lagging:
+            self.post(signal)
+
+    def revoke(self, subscription: Subscription, reason: str) -> None:
+        channel = subscription.live.id
+        if self.subscriptions.get(channel) is subscription:
+            del self.subscriptions[channel]
+        if subscription.admitted:
+            self.post({"revoked": {"channel": channel, "reason": reason}})
+
+    def bye(self, close: Close) -> None:
+        """Says goodbye, with what was posted before it, and closes."""
+        if self._closed:
+            return
+        goodbye: dict[str, Any] = {"code": close.code, "reason": close.reason}
+        if close.reconnect_in_ms:
+            goodbye["reconnect_in_ms"] = close.reconnect_in_ms
+        self.post({"bye": goodbye})
+        self.node.hub.turns.flush(self)
+        self._end()
+        self.link.close(close.code, close.reason)
+
+    # ------------------------------------------------------------ from the link
+
+    def received(self, message: bytes | str) -> None:
+        """One frame of the client: a command, or an error that names the field."""
+        decoded: Any = None
+        try:
+            decoded = wire.decode(self.kind.dialect, message)
+            self._accept(wire.command(decoded))
+        except HubError as error:
+            self._refuse(wire.command_id(decoded), error)
+
+    def _accept(self, command: Command) -> None:
+        open_ = self._open
+        if open_ is None:
+            open_ = self._open = set()
+        if command.id in open_:
+            raise HubError("id_in_use")
+        if (wait_ms := self._pace(command)) > 0:
+            raise HubError("too_fast", retry_after_ms=wait_ms)
+        self._require_scope(command)
+        open_.add(command.id)
+        if len(open_) >= OPEN_COMMANDS:
+            self.link.stop_reading()
+        write = WRITES.get(type(command))
+        if write is not None and not self._is_queued(getattr(command, "channel", 0)):
+            self._write(command)
+        else:
+            self._enqueue(command)
+
+    def _pace(self, command: Command) -> int:
+        """0, or how many ms this command comes too early."""
+        if isinstance(command, Subscribe | Unsubscribe):
+            if self._subscribes is None:
+                self._subscribes = Bucket(SUBSCRIPTIONS, SUBSCRIBES_A_SECOND)
+            return self._subscribes.take()
+        limit = self.node.settings.commands_per_10s
+        if not limit:
+            return 0
+        if self._general is None:
+            self._general = Bucket(limit, limit / 10)
+        return self._general.take()
+
+    def _require_scope(self, command: Command) -> None:
+        scope = SCOPES.get(type(command))
+        if scope is None:
+            return
+        if self.caller is None:
+            raise HubError("sign_in_needed")
+        if scope not in self.caller.scopes:
+            raise HubError("scope_missing", f"the token has not the scope `{scope}`")
+
+    def paused(self) -> None:
+        """The socket is full: this reader lags, is not read from, and costs nothing until it takes again."""
+        if self.lagging or self._closed:
+            return
+        self.lagging = True
+        self.link.stop_reading()
+        self.node.catchup.forget(self)
+        for subscription in self.subscriptions.values():
+            if subscription.admitted:
+                self.node.hub.pause(subscription)
+
+    def resumed(self) -> None:
+        """It takes again: caught up like one that joins; what is not stored is told afresh."""
+        if not self.lagging or self._closed:
+            return
+        self.lagging = False
+        for subscription in list(self.subscriptions.values()):
+            if subscription.admitted:
+                self.node.catchup.add(subscription)
+        self.node.tracker.afresh(self)
+        self.node.audience.afresh(self, self.subscriptions.values())
+        if self._open is None or len(self._open) < OPEN_COMMANDS:
+            self.link.start_reading()
+
+    def stalled(self) -> None:
+        self.bye(STOOD_STILL)
+
+    def shutdown(self) -> None:
+        self.bye(RESTARTING)
+
+    def closed(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+        self.node.catchup.forget(self)
+        for subscription in list(self.subscriptions.values()):
+            self.node.hub.leave(subscription)
+        self.subscriptions.clear()
+        self.node.hub.unregister(self)
+        self.node.tracker.disconnect(self)
+        self._gone(self)
+
+    # ------------------------------------------------------------ commands under way
+
+    def _write(self, command: Command) -> None:
+        """Hands a writing command to the log; its reply comes with the commit."""
+        assert self.caller is not None, "the scope was asked"
+        submit, answer = WRITES[type(command)]
+
+        def done(result: Stored | HubError) -> None:
+            if isinstance(result, HubError):
+                self._refuse(command.id, result)
+            else:
+                self._answer(command.id, answer(command, result))
+            self._writes -= 1
+            if self._written is not None and not self._writes:
+                self._written.set()
+
+        self._writes += 1
+        try:
+            submit(self.node.log, self.caller, command, done)
+        except HubError as error:
+            done(error)
+
+    def _is_queued(self, channel: int) -> bool:
+        """Whether a command for this channel waits or runs: then later ones wait behind it."""
+        waiting = [*(self._queue or ()), *([self._busy] if self._busy else ())]
+        return any(getattr(command, "channel", 0) == channel for command in waiting)
+
+    def _enqueue(self, command: Command) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(command)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        """Runs queued commands one at a time; lives while there are any."""
+        try:
+            while self._queue:
+                command = self._busy = self._queue.popleft()
+                if type(command) in WRITES:
+                    self._write(command)
+                else:
+                    await self._all_written()
+                    await self._run(command)
+                self._busy = None
+        finally:
+            self._task = self._queue = self._busy = None
+
+    async def _all_written(self) -> None:
+        """Waits for what this connection has given to the log: a command sees what was sent before it."""
+        while self._writes:
+            self._written = asyncio.Event()
+            await self._written.wait()
+        self._written = None
+
+    async def _run(self, command: Command) -> None:
+        try:
+            self._answer(command.id, await OTHERS[type(command)](self, command))
+        except HubError as error:
+            self._refuse(command.id, error)
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+            fault_id = secrets.token_hex(8)
+            where = "".join(traceback.format_tb(error.__traceback__)[-12:])
+            log.error("fault %s: %s\n%s", fault_id, type(error).__name__, where)
+            self._refuse(command.id, HubError("fault", f"our fault, logged as {fault_id}"))
+
+    def _answer(self, command_id: int, ok: Mapping[str, Any] | None) -> None:
+        """Replies; None: the command replied by itself."""
+        if not self._closed and ok is not None:
+            self.post(wire.reply_ok(command_id, ok))
+        self._done(command_id)
+
+    def _refuse(self, command_id: int | None, error: HubError) -> None:
+        if self._closed:
+            return
+        self.post(wire.reply_error(command_id, error))
+        if self._open is not None and command_id in self._open and error.reason != "id_in_use":
+            self._done(command_id)
+        if error.code in ("bad_request", "too_large", "rate_limited", "forbidden", "unauthorized", "not_found"):
+            if self._bad is None:
+                self._bad = Bucket(BAD, BAD / 10)
+            if self._bad.take():
+                self.bye(TOO_MANY_BAD)
+
+    def _done(self, command_id: int) -> None:
+        if self._open is None:
+            return
+        was_full = len(self._open) >= OPEN_COMMANDS
+        self._open.discard(command_id)
+        if not self._open:
+            self._open = None
+        if was_full and not self.lagging:
+            self.link.start_reading()

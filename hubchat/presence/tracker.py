@@ -1,0 +1,180 @@
+"""Tells watchers who is here, in batches: once a second, changes only, and only what each may see.
+
+Per member, never per tab. Somebody who shows nothing, or shares nothing with the watcher, looks offline, as an
+unknown id does.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from hubchat.presence.roster import Beat, Presence, Roster, State
+from hubchat.storage.database import Database
+from hubchat.storage.presence import read_personas, read_visible
+
+log = logging.getLogger(__name__)
+
+BATCH_S: Final = 1.0  # half of what presence may take (DESIGN.md); a page reload within it is not seen at all
+TYPING_S: Final = 3.0  # one signal for one member and channel in this time
+TYPING_KEPT: Final = 10_000  # members and channels remembered for it; more: the oldest are forgotten
+
+
+class Watcher(Protocol):
+    """A connection that watches people."""
+
+    account_id: int | None
+    lagging: bool
+
+    def signal(self, signal: Mapping[str, object]) -> None:
+        """Sends a signal."""
+
+
+@dataclass
+class _Watch:
+    """Whom a connection watches, whom of those it may see, and what it was told last."""
+
+    wanted: frozenset[int]
+    visible: dict[int, int] = field(default_factory=dict)
+    told: dict[int, Presence] = field(default_factory=dict)
+
+
+class Tracker:
+    """The presence of this node's members, and its watchers."""
+
+    def __init__(self, database: Database, node: int) -> None:
+        self.database = database
+        self.node = node
+        self.roster = Roster()
+        self._version = 0
+        self._active: dict[int, dict[Watcher, bool]] = defaultdict(dict)
+        self._watches: dict[Watcher, _Watch] = {}
+        self._dirty = False
+        self._asked: set[int] = set()
+        self._typed: dict[tuple[int, int], float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    # ------------------------------------------------------------ who is here
+
+    def connect(self, watcher: Watcher) -> None:
+        """A member's connection was opened."""
+        if watcher.account_id is not None:
+            self._active[watcher.account_id][watcher] = True
+            self._dirty = True
+
+    def set_idle(self, watcher: Watcher, idle: bool) -> None:
+        """This device had no input for 5 minutes, or has again."""
+        if watcher.account_id is not None and watcher in self._active[watcher.account_id]:
+            self._active[watcher.account_id][watcher] = not idle
+            self._dirty = True
+
+    def disconnect(self, watcher: Watcher) -> None:
+        self._watches.pop(watcher, None)
+        if watcher.account_id is not None and (devices := self._active.get(watcher.account_id)) is not None:
+            devices.pop(watcher, None)
+            if not devices:
+                del self._active[watcher.account_id]
+            self._dirty = True
+
+    def _members(self) -> dict[int, State]:
+        return {account: "online" if any(devices.values()) else "away" for account, devices in self._active.items()}
+
+    # ------------------------------------------------------------ who watches
+
+    async def watch(self, watcher: Watcher, people: Iterable[int]) -> list[int]:
+        """Replaces whom `watcher` watches; gives those who are online or away now and may be seen."""
+        assert watcher.account_id is not None, "guests watch nobody"
+        watch = self._watches[watcher] = _Watch(frozenset(people))
+        account = watcher.account_id
+        pairs = [(account, person) for person in watch.wanted]
+        visible = (await self.database.read(lambda c: read_visible(c, pairs))).get(account, {}) if pairs else {}
+        if self._watches.get(watcher) is not watch:
+            return []  # replaced, or gone, meanwhile
+        watch.visible = visible
+        self._beat()
+        watch.told = {person: self.roster.presence(other) for person, other in visible.items()}
+        return [person for person, presence in watch.told.items() if presence != "offline"]
+
+    def ask_again(self, account: int) -> None:
+        """Something changed in who may see this account, or whom it may see."""
+        self._asked.add(account)
+
+    def afresh(self, watcher: Watcher) -> None:
+        """Tells a connection that lagged everything again."""
+        if (watch := self._watches.get(watcher)) is not None:
+            watch.told = {}
+            self._dirty = True
+
+    def may_signal_typing(self, account: int, channel: int, now: float) -> bool:
+        """Whether a typing signal is due: at most one in 3 s for one member and channel."""
+        key = (account, channel)
+        if now - self._typed.get(key, -TYPING_S) < TYPING_S:
+            return False
+        self._typed.pop(key, None)
+        self._typed[key] = now
+        if len(self._typed) > TYPING_KEPT:
+            del self._typed[next(iter(self._typed))]
+        return True
+
+    # ------------------------------------------------------------ batches
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(BATCH_S)
+            try:
+                if self._asked:
+                    await self._ask()
+                if self._dirty:
+                    self._dirty = False
+                    self._beat()
+                    self._tell()
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                self._dirty = True
+                log.warning("presence waits", extra={"cause": type(error).__name__})
+
+    def _beat(self) -> None:
+        self._version += 1
+        self.roster.merge(Beat(self.node, self._version, self._members()))
+
+    def _tell(self) -> None:
+        for watcher, watch in self._watches.items():
+            if watcher.lagging:
+                continue
+            changed: dict[str, Presence] = {}
+            for person, account in watch.visible.items():
+                presence = self.roster.presence(account)
+                if watch.told.get(person, "offline") != presence:
+                    changed[str(person)] = watch.told[person] = presence
+            if changed:
+                watcher.signal({"signal": "presence", "people": changed})
+
+    async def _ask(self) -> None:
+        """Asks again who sees whom, for watches that concern the accounts whose memberships or choices changed."""
+        asked = frozenset(self._asked)
+        personas = frozenset(await self.database.read(lambda connection: read_personas(connection, asked)))
+        concerned = {
+            watcher: watch
+            for watcher, watch in self._watches.items()
+            if watcher.account_id in asked or watch.wanted & personas
+        }
+        pairs = {(watcher.account_id or 0, person) for watcher, watch in concerned.items() for person in watch.wanted}
+        found = await self.database.read(lambda connection: read_visible(connection, pairs)) if pairs else {}
+        self._asked -= asked
+        for watcher, watch in concerned.items():
+            visible = found.get(watcher.account_id or 0, {})
+            hidden = [str(person) for person in watch.told if person not in visible and watch.told[person] != "offline"]
+            watch.told = {person: told for person, told in watch.told.items() if person in visible}
+            watch.visible = {person: account for person, account in visible.items() if person in watch.wanted}
+            if hidden and not watcher.lagging:
+                watcher.signal({"signal": "presence", "people": dict.fromkeys(hidden, "offline")})
+        self._dirty = True
