@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from hubchat.api import accounts, health, hub, people, sessions, tokens
+from hubchat.api import accounts, docs, health, hub, people, sessions, tokens
 from hubchat.api.edge import Edge, tell_error, tell_no_route
 from hubchat.api.endpoint import Endpoint, routes
 from hubchat.api.pages import Pages
@@ -51,7 +51,7 @@ def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]]) -> Star
     table = tuple(row for rows in TABLES for row in rows)
     pages = Route("/{path:path}", Pages().answer, methods=METHODS)
     return Starlette(
-        routes=[*routes(API, table), *health.ROUTES, pages],
+        routes=[*routes(API, table), *docs.routes(API, table), *health.ROUTES, pages],
         middleware=[Middleware(Edge)],
         exception_handlers={HubError: tell_error, HTTPException: tell_no_route},
         lifespan=lifespan,

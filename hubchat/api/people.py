@@ -1,6 +1,6 @@
 """People: looked up by id or handle, found by a few letters."""
 
-from typing import Annotated, Final, NotRequired
+from typing import Annotated, Any, Final, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -9,7 +9,6 @@ from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Query
 from hubchat.errors import HubError
 from hubchat.storage import people
-from hubchat.storage.members import Person
 from hubchat.wire import MAX_ID, PEOPLE_IDS
 
 
@@ -36,16 +35,7 @@ class PeopleAsked(Query):
     q: Annotated[str, Field(min_length=1, max_length=60)] | None = None
 
 
-def show_person(person: Person) -> PersonShown:
-    shown: PersonShown = {"id": person.id, "handle": person.handle, "name": person.name}
-    if person.bot:
-        shown["bot"] = True
-    if person.gone:
-        shown["gone"] = True
-    return shown
-
-
-async def look_up(ask: Ask, asked: PeopleAsked) -> PeopleShown:
+async def look_up(ask: Ask, asked: PeopleAsked) -> dict[str, Any]:
     """Ids are answered as far as the caller may see them; letters only to members."""
     if (asked.ids is None) == (asked.q is None):
         raise HubError("fields_invalid", fields={"ids": "give this or `q`"})
@@ -60,16 +50,16 @@ async def look_up(ask: Ask, asked: PeopleAsked) -> PeopleShown:
         found = await ask.node.database.read(
             lambda connection: people.find_people(connection, member.account_id, letters)
         )
-    return {"items": [show_person(person) for person in found], "next": None}
+    return {"items": [person.to_map() for person in found], "next": None}
 
 
-async def show_one(ask: Ask) -> PersonShown:
+async def show_one(ask: Ask) -> dict[str, Any]:
     """An exact handle always finds."""
     handle = ask.word("handle").lower()
     person = await ask.node.database.read(lambda connection: people.read_person(connection, handle))
     if person is None:
         raise HubError("person_unknown")
-    return show_person(person)
+    return person.to_map()
 
 
 ROUTES: Final = (

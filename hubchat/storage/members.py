@@ -13,17 +13,20 @@ TOLD: Final = 20  # moderators who hear of one thing: a transaction writes at mo
 
 
 class Person(NamedTuple):
-    """Who is seen. `gone`: nobody is behind it any more."""
+    """Who is seen. `gone`: nobody is behind it any more. `badge` is the hub's word, not theirs."""
 
     id: int
     handle: str
     name: str
     bot: bool
     gone: bool
+    badge: str | None
 
     def to_map(self) -> dict[str, Any]:
         """As others see them, over HTTP and live."""
         shown: dict[str, Any] = {"id": self.id, "handle": self.handle, "name": self.name}
+        if self.badge:
+            shown["badge"] = self.badge
         if self.bot:
             shown["bot"] = True
         if self.gone:
@@ -70,7 +73,10 @@ class Officer(NamedTuple):
 
 Place: TypeAlias = tuple[int, int, int]
 
-PERSON: Final = "persona.id AS persona_id, persona.handle, persona.name, account.bot, persona.gone_at"
+PERSON: Final = (
+    "persona.id AS persona_id, persona.handle, persona.name, account.bot, persona.gone_at, "
+    "CASE WHEN account.industry THEN 'industry' END AS badge"
+)
 """Columns that `person_of` makes a person of, where persona and account are joined."""
 
 _SET: Final = sa.text(
@@ -124,7 +130,7 @@ FROM_THE_FIRST: Final[Place] = (-1, 0, 0)
 
 def person_of(row: Any) -> Person:
     """The person in a row that was selected with `PERSON`."""
-    return Person(row.persona_id, row.handle, row.name, bool(row.bot), row.gone_at is not None)
+    return Person(row.persona_id, row.handle, row.name, bool(row.bot), row.gone_at is not None, row.badge)
 
 
 def set_membership(
