@@ -33,6 +33,7 @@ _FIN: Final = 0x80
 _RSV: Final = 0x70
 _RSV1: Final = 0x40
 _CONTROL: Final = 0x08
+_MASKED: Final = 0x80
 _FLUSHED: Final = b"\x00\x00\xff\xff"
 _LAST_BLOCK: Final = b"\x01\x00\x00\xff\xff"
 
@@ -165,8 +166,8 @@ class Inbox:
     def feed(self, data: bytes) -> None:
         self._reader.feed_data(data)
 
-    def __len__(self) -> int:
-        """The bytes that are kept."""
+    @property
+    def kept_bytes(self) -> int:
         return len(self._reader.buffer) + len(self._message)
 
     @property
@@ -197,6 +198,8 @@ class Inbox:
         buffer = self._reader.buffer
         if len(buffer) < 2:
             return 0, 0
+        if not buffer[1] & _MASKED:
+            raise FramingError(1002, "a client's frames are masked")  # RFC 6455, 5.1: seen at once where HTTP is spoken
         length, head_bytes = buffer[1] & 0x7F, 2
         if length >= 126:
             if buffer[0] & _CONTROL:
@@ -206,8 +209,7 @@ class Inbox:
                 return 0, 0
             length = int.from_bytes(buffer[2:head_bytes])
         self._require_room(buffer[0], length)
-        head_bytes += 4 if buffer[1] & 0x80 else 0
-        return head_bytes, head_bytes + length
+        return head_bytes + 4, head_bytes + 4 + length
 
     def _require_room(self, first: int, length: int) -> None:
         """On the wire a compressed message may be an eighth longer than the limit: deflate's worst case is 5 bytes
@@ -271,7 +273,7 @@ class Inbox:
         buffer = self._reader.buffer
         first, seen = buffer[0], head_bytes + self._checked
         opcode = self._opcode or first & 0x0F
-        plain = not first & (_RSV | _CONTROL) and not self._packed and buffer[1] & 0x80
+        plain = not first & (_RSV | _CONTROL) and not self._packed
         if opcode != Opcode.TEXT or not plain or len(buffer) <= seen:
             return
         self._require_type(opcode)

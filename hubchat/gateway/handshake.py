@@ -108,6 +108,7 @@ def negotiate(request: Request, rules: Rules) -> Handshake:
         raise Refused.because(HubError("path_unknown"))
     server = ServerProtocol(extensions=[_deflate()], subprotocols=None if rules.any_subprotocol else _SUBPROTOCOLS)
     response = server.accept(request)
+    server.parser.close()  # never begun; it and the server hold each other
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         raise _refusal(server.handshake_exc, response.status_code, response.headers)
     bits = next((one.local_max_window_bits for one in server.extensions if isinstance(one, PerMessageDeflate)), 0)

@@ -40,7 +40,9 @@ class Keeper:
             self._timer.cancel()
             self._timer = None
 
-    def __len__(self) -> int:
+    @property
+    def links(self) -> int:
+        """How many there are, those that are opening or closing too."""
         return sum(map(len, self._wheel))
 
     def join(self, link: "Link") -> None:
@@ -58,6 +60,10 @@ class Keeper:
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+        self.turn()
+
+    def turn(self) -> None:
+        """Visit the next lot; SPOKES turns are a round."""
         lot = self._wheel[self._turn]
         self._turn = (self._turn + 1) % SPOKES
         for link in list(lot):  # a visit may end a link, and its leaving changes the lot

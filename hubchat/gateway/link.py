@@ -290,7 +290,7 @@ class Link(asyncio.Protocol):
 
     def _judge(self) -> None:
         """A peer with much before it is alive while its socket takes bytes; any other, while it answers pings."""
-        backlog_bytes = _waiting_bytes(self.transport)
+        backlog_bytes = waiting_bytes(self.transport)
         slow = self.paused or backlog_bytes > SLOW_BYTES
         if slow and backlog_bytes < self._backlog_bytes:
             self.quiet = 0
@@ -335,7 +335,7 @@ class Link(asyncio.Protocol):
         """After taking: drop the inbox or have it counted, and read on unless there is enough to do."""
         inbox = self._inbox
         if inbox is not None:
-            kept_bytes = 0 if inbox.finished else len(inbox)
+            kept_bytes = 0 if inbox.finished else inbox.kept_bytes
             room = self.gateway.keeper.charge(kept_bytes - inbox.charged_bytes)
             inbox.charged_bytes = kept_bytes
             if inbox.finished:
@@ -402,14 +402,18 @@ async def _unused(*_: object) -> None:
 
 
 def _tune(transport: asyncio.Transport) -> None:
-    """Let neither us nor the kernel take megabytes for a slow reader. (Both loops set TCP_NODELAY themselves.)"""
+    """Let neither us nor the kernel take megabytes for a slow reader, and nothing wait for company."""
     transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
     connection: socket.socket | None = transport.get_extra_info("socket")
-    if connection is not None and connection.family != socket.AF_UNIX and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+    if connection is None or connection.family == socket.AF_UNIX:
+        return
+    # asyncio sets it too, but not where the listening socket was made elsewhere.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
-def _waiting_bytes(transport: asyncio.Transport) -> int:
+def waiting_bytes(transport: asyncio.Transport) -> int:
     """What the peer has not taken: here, and (on Linux, SIOCOUTQ) in the kernel."""
     waiting = transport.get_write_buffer_size()
     connection: socket.socket | None = transport.get_extra_info("socket")

@@ -40,7 +40,7 @@ class HttpEdge(HttpToolsProtocol):
         self._in_head = True  # no whole head has come since the last request ended
         self._head_bytes = 0
         self._turned = False  # a request ended in the bytes at hand
-        self._deaf = False
+        self._deaf = False  # nothing more is for this edge
         self._thrown_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -124,6 +124,7 @@ class HttpEdge(HttpToolsProtocol):
         except (InvalidHandshake, UnicodeDecodeError):
             self._refuse(Refused.because(HubError("request_invalid")))
             return
+        self._deaf = True
         self._unwatch()
         self.connections.discard(self)
         link = Link(self.config, self.server_state, self.app_state)

@@ -23,7 +23,7 @@ def taken(data: Iterable[bytes], *, compressed: bool = False, only: Opcode | Non
         while (item := inbox.take()) is not None:
             items.append(item)
     assert inbox.finished
-    assert len(inbox) == 0
+    assert inbox.kept_bytes == 0
     return [item for item in items if not isinstance(item, Fragment)]
 
 

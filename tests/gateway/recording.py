@@ -3,8 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+from hubchat.gateway.keeper import SPOKES
 from hubchat.gateway.protocol import Keeper, Link, Rules, Upgrade
 from tests.conformance.echo import Echo
+from tests.gateway.raw import settle
+
+NEVER_S = 1e9
+"""A round so long that only `rounds` makes one."""
+
+
+async def rounds(gateway: "RecordingGateway", count: int) -> None:
+    """Let the keeper go round, as it would every 5 s, and what it does be felt."""
+    for _ in range(count):
+        for _ in range(SPOKES):
+            gateway.keeper.turn()
+        await settle(3)
 
 
 class Recorder(Echo):
@@ -48,7 +61,7 @@ class RecordingGateway:
 
     def __init__(self, rules: Rules | None = None, keeper: Keeper | None = None) -> None:
         self.rules = rules or Rules()
-        self.keeper = keeper or Keeper()
+        self.keeper = keeper or Keeper(NEVER_S)
         self.asked: list[Upgrade] = []
         self.listeners: list[Recorder] = []
         self.then: Callable[[Recorder, str], None] = lambda listener, what: None
