@@ -37,11 +37,15 @@ LOCKED: Final = "55P03"  # PostgreSQL: lock_not_available
 
 
 class Log:
-    """Appends entries. `submit` for messages and their changes, `write` for every other verb."""
+    """Appends entries. `submit` for messages and their changes, `write` for every other verb.
+
+    `clock` gives the time (ms) of what is written; a hub that is made to look lived in has one of its own.
+    """
 
     def __init__(self, database: Database, hub: Hub) -> None:
         self.database = database
         self.hub = hub
+        self.clock: Callable[[], int] = now_ms
         self._waiting: deque[Item] = deque()
         self._bytes = 0
         self._runner: asyncio.Task[None] | None = None
@@ -89,7 +93,7 @@ class Log:
         made: list[Entry] = []
 
         def work(connection: sa.Connection) -> T:
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, self.clock())
             done = verb(transaction)
             transaction.finish()
             made.extend(transaction.entries)
@@ -144,7 +148,7 @@ class Log:
     async def _commit(self, batch: list[Item], *, wait: bool = True) -> None:
         """Commits a batch whatever happens: every item is told what became of it."""
         try:
-            outcome = await self.database.write(partial(commit_items, items=batch, now=now_ms(), wait=wait))
+            outcome = await self.database.write(partial(commit_items, items=batch, now=self.clock(), wait=wait))
         except OutcomeUnknown:
             await self._ask(batch)
         except HubError as error:
@@ -198,7 +202,7 @@ class Log:
     async def _commit_waiting(self, batch: list[Item]) -> bool:
         """Commits items of one channel; False when it is still held."""
         try:
-            outcome = await self.database.write(partial(commit_items, items=batch, now=now_ms()))
+            outcome = await self.database.write(partial(commit_items, items=batch, now=self.clock()))
         except DBAPIError as error:
             if sqlstate(error) == LOCKED:
                 return False
