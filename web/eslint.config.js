@@ -18,6 +18,8 @@ export default ts.config(
       // TypeScript knows every name; the rule does not know its globals.
       'no-undef': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      // What is not shown by itself stays a plain Map or Set on purpose.
+      'svelte/prefer-svelte-reactivity': 'off',
       // The hub is served from the root of its address, so paths need no resolve().
       'svelte/no-navigation-without-resolve': 'off',
     },

@@ -17,9 +17,24 @@ export interface Me {
   name: string;
   role: 'member' | 'moderator' | 'admin';
   inbox: Id;
+  about?: string | null;
   email?: string | null;
+  email_confirmed?: boolean;
   lang?: string | null;
   presence: 'shared' | 'conversations' | 'nobody';
+  findable?: boolean;
+  industry?: boolean;
+  created_at?: string;
+}
+
+export type MeChange = Partial<
+  Pick<Me, 'name' | 'about' | 'email' | 'lang' | 'presence' | 'findable' | 'industry'>
+>;
+
+export interface SignedIn {
+  me: Me;
+  /** After a recovery code was used. */
+  recovery_codes_left?: number;
 }
 
 export interface HubInfo {
@@ -163,18 +178,20 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
     hub: () => get<HubInfo>('/hub'),
     continueAs: (handle: string) => ask<unknown>('POST', '/demo/continue', { handle }),
 
-    signUp: (form: Signup) => ask<Me & { recovery_codes: string[] }>('POST', '/signup', form),
+    signUp: (form: Signup) => ask<{ me: Me; recovery_codes: string[] }>('POST', '/signup', form),
     signIn: (login: string, password: string, code?: string) =>
-      ask<unknown>('POST', '/session', { login, password, ...(code ? { code } : {}) }),
+      ask<SignedIn>('POST', '/session', { login, password, ...(code ? { code } : {}) }),
+    signInByLink: (code: string) => ask<SignedIn>('POST', '/session/link', { code }),
+    /** The password once more: for ten minutes what wants it may be done. */
+    confirm: (password: string) => ask<unknown>('POST', '/session/confirm', { password }),
     signOut: () => ask<unknown>('DELETE', '/session'),
     recover: (login: string, recovery_code: string, password: string) =>
-      ask<unknown>('POST', '/session/recover', { login, recovery_code, password }),
+      ask<SignedIn>('POST', '/session/recover', { login, recovery_code, password }),
     me: () => get<Me>('/me'),
-    changeMe: (change: Partial<Pick<Me, 'name' | 'email' | 'lang' | 'presence'>>) =>
-      ask<Me>('PATCH', '/me', change),
-    deleteMe: (password: string) => ask<unknown>('DELETE', '/me', { password }),
+    changeMe: (change: MeChange) => ask<Me>('PATCH', '/me', change),
     changePassword: (old: string, password: string) =>
       ask<unknown>('POST', '/me/password', { old, password }),
+    renewCodes: () => ask<{ recovery_codes: string[] }>('POST', '/me/recovery-codes'),
     sessions: () => get<List<DeviceSession>>('/me/sessions'),
     endSession: (id: Id) => ask<unknown>('DELETE', `/me/sessions/${id}`),
     tokens: () => get<List<Token>>('/me/tokens'),
@@ -185,8 +202,6 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
     people: (ids: Id[]) => get<List<Person>>('/people', { ids: ids.join(',') }),
     findPeople: (q: string) => get<List<Person>>('/people', { q }),
     person: (handle: string) => get<Person>(`/people/${part(handle)}`),
-    block: (handle: string) => ask<unknown>('PUT', `/me/blocks/${part(handle)}`),
-    unblock: (handle: string) => ask<unknown>('DELETE', `/me/blocks/${part(handle)}`),
 
     channels: (cursor?: string | null) => get<List<Channel>>('/channels', { cursor }),
     channel: (id: Id) => get<Channel>(`/channels/${id}`),
@@ -208,6 +223,7 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
       ask<unknown>('PUT', `/groups/${id}/members/${part(handle)}`, { role }),
     remove: (id: Id, handle: string) => ask<unknown>('DELETE', `/groups/${id}/members/${part(handle)}`),
     ban: (id: Id, handle: string) => ask<unknown>('PUT', `/groups/${id}/bans/${part(handle)}`),
+    bans: (id: Id) => get<List<{ person: Person }>>(`/groups/${id}/bans`),
     unban: (id: Id, handle: string) => ask<unknown>('DELETE', `/groups/${id}/bans/${part(handle)}`),
     requests: (id: Id) => get<List<JoinRequest>>(`/groups/${id}/requests`),
     decide: (id: Id, handle: string, decision: 'approve' | 'decline', word?: string) =>

@@ -7,7 +7,7 @@ import { Post, type PostOffice } from './post';
 import { Reads } from './reads';
 import { Live, type Handlers, type OpenSocket } from './socket';
 import { Store } from './stored';
-import type { Person } from './api';
+import { api, type Person } from './api';
 import type { Command, Id } from './wire';
 
 export type PostDesk = Pick<PostOffice, 'changed' | 'mishap'>;
@@ -28,7 +28,7 @@ export class Link {
     this.inbox = me?.inbox ?? 0;
     this.live = new Live(this.me, handlers, opener);
     this.people = new People({
-      people: async (ids) => (await this.live.question({ do: 'people', ids })).people as Person[],
+      people: (ids) => this.look(ids),
       watch: async (people) => (await this.live.ask({ do: 'watch', people })).online as Id[],
     });
     this.reads = new Reads((channel, seq) => this.tell({ do: 'read', channel, seq }, true));
@@ -55,6 +55,12 @@ export class Link {
     this.post?.stop();
     this.live.stop();
     drafts.belongTo(null);
+  }
+
+  /** Guests look people up over HTTP: the live command is for members. */
+  private async look(ids: Id[]): Promise<Person[]> {
+    if (this.me === null) return (await api.people(ids)).items;
+    return (await this.live.question({ do: 'people', ids })).people as Person[];
   }
 
   /** Says something whose answer changes nothing; `kept`: also after a loss of connection. */

@@ -49,6 +49,7 @@ export class Log {
   raiseFirst(first: Seq): void {
     if (first <= this.first) return;
     this.first = first;
+    this.at = Math.max(this.at, first - 1);
     this.shown.splice(0, this.place(first));
     this.known = since(this.known, first);
   }

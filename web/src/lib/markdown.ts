@@ -1,13 +1,14 @@
 // Members' Markdown as safe HTML. markdown-it is told to let no HTML through; DOMPurify then lets only a short list
 // of tags and attributes pass, whatever markdown-it did. Both come lazily: the first page does not wait for them.
-import type MarkdownIt from 'markdown-it';
+import type { MarkdownIt } from 'markdown-it';
 
-export interface RenderOptions {
+/** A type, not an interface: markdown-it takes it as its environment. */
+export type RenderOptions = {
   /** Handles that are known: only these are marked as mentions; without it, every @handle is. */
   isKnown?: (handle: string) => boolean;
   /** One's own handle, marked apart. */
   me?: string | undefined;
-}
+};
 
 type Renderer = (text: string, options: RenderOptions) => string;
 

@@ -1,5 +1,5 @@
 // @handle in members' text, as a rule for markdown-it: it marks them, and only in running text (not in code or links).
-import type MarkdownIt from 'markdown-it';
+import type { MarkdownIt } from 'markdown-it';
 import type { RenderOptions } from './markdown';
 
 const HANDLE = /@([a-z0-9][a-z0-9-]{1,30})(?![a-z0-9-])/iy;

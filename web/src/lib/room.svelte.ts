@@ -298,6 +298,12 @@ export class Room {
     void this.load();
   }
 
+  /** The oldest number that may be had has risen. */
+  raiseFirst(first: Seq): void {
+    this.log.raiseFirst(first);
+    this.changed();
+  }
+
   /** It may be read no more: nothing of it stays. */
   lock(state: 'locked' | 'revoked'): void {
     this.log = new Log(this.me, 0, 1);

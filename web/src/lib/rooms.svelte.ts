@@ -307,8 +307,8 @@ export class Rooms {
   }
 
   private subscribed({ channel, head, first }: Subscribed, fresh: boolean): void {
-    if (!fresh) return;
     const room = this.rooms.get(channel);
+    if (!fresh) return room?.raiseFirst(first);
     if (room && canRead(room.channel, this.me)) room.restart(head, first);
     // What was counted up to now is void too.
     if (this.standings.has(channel)) this.gather('list', () => this.refresh());

@@ -35,6 +35,12 @@ export class Session {
     await this.begin();
   }
 
+  /** By the code of an operator's link. */
+  async signInByLink(code: string): Promise<void> {
+    await api.signInByLink(code);
+    await this.begin();
+  }
+
   /** Demo hubs only. */
   async continueAs(handle: string): Promise<void> {
     await api.continueAs(handle);

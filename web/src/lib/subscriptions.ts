@@ -60,7 +60,8 @@ export class Subscriptions {
     const subscription = this.all.get(reply.channel);
     if (!subscription) return false;
     const fresh = after === null || reply.reset === true;
-    if (fresh) subscription.at = reply.head;
+    // Numbers below `first` may not be had: a replay begins there at the earliest.
+    subscription.at = fresh ? reply.head : Math.max(subscription.at ?? after, reply.first - 1);
     subscription.target = reply.head;
     this.settle(reply.channel, subscription);
     return fresh;

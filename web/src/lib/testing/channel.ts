@@ -35,8 +35,8 @@ export class TestChannel {
 
   pin(author: Id, target: Seq, on: boolean): Entry {
     const change = this.append({ kind: 'pin', author, target, on });
-    const { pinned: _, ...rest } = this.at(target);
-    this.entries[target - 1] = { ...rest, ...(on ? { pinned: true } : {}), rev: change.seq } as Entry;
+    this.set(target, { rev: change.seq, ...(on ? { pinned: true as const } : {}) });
+    if (!on) delete this.at(target).pinned;
     return change;
   }
 
@@ -46,9 +46,9 @@ export class TestChannel {
     if (people.includes(author) === on) return null;
     const change = this.append({ kind: 'reaction', author, target, emoji, on });
     const after = on ? [...people, author] : people.filter((one) => one !== author);
-    if (after.length) all[emoji] = { count: count + (on ? 1 : -1), people: after };
-    else delete all[emoji];
-    this.set(target, { reactions: all, rev: change.seq });
+    all[emoji] = { count: count + (on ? 1 : -1), people: after };
+    const left = Object.fromEntries(Object.entries(all).filter(([, { people: some }]) => some.length > 0));
+    this.set(target, { reactions: left, rev: change.seq });
     return change;
   }
 

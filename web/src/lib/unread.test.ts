@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { TestChannel } from './testing/channel';
+import { Tally, type Standing } from './unread';
+
+const ANA = 1;
+const BEN = 2;
+const standing = (more: Partial<Standing> = {}): Standing => ({
+  head: 10,
+  read_seq: 10,
+  unread: 0,
+  mentions: 0,
+  ...more,
+});
+
+/** The hub's count, as the protocol defines it. */
+function truth(channel: TestChannel, readSeq: number): Standing {
+  const counted = channel.entries.filter(
+    ({ seq, kind, author, deleted }) => seq > readSeq && kind === 'message' && author !== ANA && !deleted,
+  );
+  const mentions = counted.filter((entry) => entry.mentions?.includes(ANA)).length;
+  return { head: channel.head, read_seq: readSeq, unread: counted.length, mentions };
+}
+
+describe('unread', () => {
+  it("counts others' messages after the read position, and mentions among them", () => {
+    const channel = new TestChannel();
+    const tally = new Tally(ANA, standing({ head: 0, read_seq: 0 }));
+    channel.send(BEN, 'one');
+    channel.send(ANA, 'two');
+    channel.send(BEN, 'three', { mentions: [ANA] });
+    channel.react(BEN, 2, '👍', true);
+    channel.append({ kind: 'channel', change: 'title' });
+    expect(channel.entries.map((entry) => tally.add(entry))).toEqual([true, false, true, false, false]);
+    expect([tally.unread, tally.mentions]).toEqual([2, 1]);
+    tally.read(1);
+    expect([tally.unread, tally.mentions]).toEqual([1, 1]);
+    tally.read(5);
+    expect([tally.unread, tally.mentions]).toEqual([0, 0]);
+  });
+
+  it('counts nothing twice that the hub has counted', () => {
+    const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
+    expect(tally.add({ channel: 7, seq: 10, kind: 'message', author: BEN, at: 0 })).toBe(false);
+    expect(tally.unread).toBe(3);
+    expect(tally.add({ channel: 7, seq: 11, kind: 'message', author: BEN, at: 0 })).toBe(true);
+    tally.correct(standing({ head: 11, read_seq: 5, unread: 4 }));
+    expect(tally.unread).toBe(4);
+  });
+
+  it('takes back what is deleted, and asks where it can not know', () => {
+    const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
+    tally.add({ channel: 7, seq: 11, kind: 'message', author: BEN, at: 0 });
+    tally.add({ channel: 7, seq: 12, kind: 'delete', author: BEN, at: 0, target: 11 });
+    expect([tally.unread, tally.unsure]).toEqual([3, false]);
+    tally.add({ channel: 7, seq: 13, kind: 'delete', author: BEN, at: 0, target: 4 });
+    expect(tally.unsure).toBe(false); // that one was read
+    tally.add({ channel: 7, seq: 14, kind: 'delete', author: BEN, at: 0, target: 8 });
+    expect(tally.unsure).toBe(true);
+  });
+
+  it('asks after reading a part of what only the hub has counted', () => {
+    const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
+    tally.read(7);
+    expect(tally.unsure).toBe(true);
+    tally.correct(standing({ unread: 1, read_seq: 7 }));
+    expect([tally.unread, tally.unsure]).toEqual([1, false]);
+  });
+
+  it('is right after any course of events, when it asks where it is unsure', () => {
+    const step = fc.record({ verb: fc.nat(4), pick: fc.nat() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const channel = new TestChannel();
+        for (let n = 0; n < 5; n++) channel.send(n % 2 ? BEN : ANA, '', n === 3 ? { mentions: [ANA] } : {});
+        const tally = new Tally(ANA, truth(channel, 1));
+        let readSeq = 1;
+        for (const { verb, pick } of steps) {
+          const messages = channel.entries.filter(({ kind, deleted }) => kind === 'message' && !deleted);
+          const target = messages[pick % Math.max(1, messages.length)];
+          if (verb === 3 && target) channel.delete(BEN, target.seq);
+          else if (verb < 3) channel.send(pick % 2 ? BEN : ANA, '', pick % 3 ? {} : { mentions: [ANA] });
+          if (verb === 4) tally.read((readSeq = Math.max(readSeq, pick % (channel.head + 1))));
+          else if (channel.head) tally.add(channel.encoded(channel.head));
+          if (tally.unsure) tally.correct(truth(channel, readSeq));
+          const { unread, mentions } = truth(channel, readSeq);
+          expect([tally.unread, tally.mentions]).toEqual([unread, mentions]);
+        }
+      }),
+    );
+  });
+});
