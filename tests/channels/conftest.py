@@ -1,0 +1,22 @@
+"""Members at a real node on both databases, over lines that are no sockets, so that turns can be interleaved at will."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.channels.lines import Lines
+from tests.community import Community, open_community
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[Community]:
+    """A hub without members."""
+    async with open_community(database_url, tmp_path) as community:
+        yield community
+
+
+@pytest.fixture
+def lines(hub: Community) -> Iterator[Lines]:
+    """Live connections to that hub."""
+    yield Lines(hub.node)
