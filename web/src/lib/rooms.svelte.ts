@@ -310,8 +310,9 @@ export class Rooms {
     const room = this.rooms.get(channel);
     if (!fresh) return room?.raiseFirst(first);
     if (room && canRead(room.channel, this.me)) room.restart(head, first);
-    // What was counted up to now is void too.
-    if (this.standings.has(channel)) this.gather('list', () => this.refresh());
+    const standing = this.standings.get(channel);
+    standing?.restart(head);
+    if (standing) this.gather('list', () => this.refresh());
   }
 
   private unreadable(channel: Id): void {

@@ -55,6 +55,11 @@ export class Standing {
     return counts;
   }
 
+  /** Live entries follow `head` now, and what was counted is void: the hub is to be asked. */
+  restart(head: Seq): void {
+    this.tally.restart(head);
+  }
+
   read(seq: Seq): void {
     this.tally.read(seq);
     this.show();

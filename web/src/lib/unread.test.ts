@@ -59,6 +59,26 @@ describe('unread', () => {
     expect(tally.unsure).toBe(true);
   });
 
+  it('believes its own reading when the hub has not heard of it yet', () => {
+    const tally = new Tally(ANA, standing({ head: 0, read_seq: 0 }));
+    for (const seq of [1, 2, 3]) tally.add({ channel: 7, seq, kind: 'message', author: BEN, at: 0 });
+    tally.read(3);
+    tally.correct(standing({ head: 3, read_seq: 1, unread: 2 }));
+    expect([tally.unread, tally.readSeq]).toEqual([0, 3]);
+    tally.correct(standing({ head: 3, read_seq: 3, unread: 0 }));
+    expect(tally.unread).toBe(0);
+  });
+
+  it('takes the word of the hub alone once its history was replaced', () => {
+    const tally = new Tally(ANA, standing({ head: 50, read_seq: 50 }));
+    tally.add({ channel: 7, seq: 51, kind: 'message', author: BEN, at: 0 });
+    tally.restart(2);
+    expect(tally.unread).toBe(1);
+    tally.add({ channel: 7, seq: 3, kind: 'message', author: BEN, at: 0 });
+    tally.correct(standing({ head: 2, read_seq: 0, unread: 2 }));
+    expect([tally.unread, tally.readSeq]).toEqual([3, 0]);
+  });
+
   it('asks after reading a part of what only the hub has counted', () => {
     const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
     tally.read(7);

@@ -18,6 +18,7 @@ export class Tally {
   unsure = false;
   private counted: { seq: Seq; mention: boolean }[] = [];
   private base: Standing;
+  private isVoid = false;
 
   constructor(
     private readonly me: Id | null,
@@ -35,12 +36,30 @@ export class Tally {
     return this.base.mentions + this.counted.filter((entry) => entry.mention).length;
   }
 
+  /** Live entries follow `head` now; the count stands until the hub's own word comes, which then holds alone. */
+  restart(head: Seq): void {
+    this.base = { head, read_seq: this.readSeq, unread: this.unread, mentions: this.mentions };
+    this.counted = [];
+    this.readSeq = Math.min(this.readSeq, head);
+    this.isVoid = true;
+  }
+
   /** The hub's own count; live entries up to its head are in it. */
   correct(standing: Standing): void {
-    this.unsure = false;
+    const { unread, mentions } = this;
+    // What was read here a moment ago the hub may not know yet: then its count is too high.
+    const isAhead = !this.isVoid && this.readSeq > standing.read_seq;
     this.base = standing;
-    this.readSeq = Math.max(this.readSeq, standing.read_seq);
-    this.counted = this.counted.filter(({ seq }) => seq > standing.head && seq > this.readSeq);
+    this.counted = this.counted.filter(({ seq }) => seq > standing.head);
+    this.unsure = this.isVoid = false;
+    if (!isAhead) this.readSeq = standing.read_seq;
+    else if (this.readSeq >= standing.head) this.base = { ...standing, unread: 0, mentions: 0 };
+    else
+      this.base = {
+        ...standing,
+        unread: Math.min(unread, standing.unread),
+        mentions: Math.min(mentions, standing.mentions),
+      };
   }
 
   /** A live entry. Whether it counts as unread. */

@@ -5,6 +5,7 @@ import { isChange } from '../message';
 import type { Question } from '../log';
 
 export class TestChannel {
+  private static clock = 1_700_000_000_000;
   readonly entries: Entry[] = [];
   first = 1;
   /** Newcomers see only what came since they joined: edits never carry a text. */
@@ -54,10 +55,11 @@ export class TestChannel {
 
   append(fields: Partial<Entry> & { kind: string }): Entry {
     const seq = this.head + 1;
+    TestChannel.clock += 1000;
     const entry = {
       channel: this.id,
       seq,
-      at: 1_700_000_000_000 + seq * 1000,
+      at: TestChannel.clock,
       author: 1,
       ...fields,
     } as Entry;
