@@ -1,0 +1,45 @@
+// How a channel is called and where it lives, as people see it.
+import type { Channel, Person } from '$lib/api';
+import { t } from '$lib/catalogue';
+import { session } from '$lib/session.svelte';
+import { listed } from './names';
+
+/** Everybody in a conversation but me. */
+export function othersIn(channel: Channel): Person[] {
+  return (channel.people ?? []).filter((person) => person.id !== session.me?.id);
+}
+
+/** A group's name; for a conversation the names of the others. */
+export function titleOf(channel: Channel): string {
+  if (channel.title) return channel.title;
+  const names = othersIn(channel).map((person) => person.name);
+  return names.length ? names.join(', ') : t('conversations.self');
+}
+
+export function pathOf(channel: Channel): string {
+  if (channel.kind === 'conversation') return `/conversations/${channel.id}`;
+  return `/groups/${channel.slug || `~${channel.id}`}`;
+}
+
+/** One line on who can read what is written here. */
+export function readersOf(channel: Channel): string {
+  if (channel.kind === 'conversation') {
+    return t('readers.conversation', { names: readersOfConversation(channel) });
+  }
+  if (channel.visibility === 'public') return t('readers.public');
+  if (channel.visibility === 'open') return t('readers.open');
+  if (typeof channel.members === 'number') return t('readers.group', { count: channel.members });
+  return t('readers.group-few');
+}
+
+function readersOfConversation(channel: Channel): string {
+  const names = othersIn(channel).map((person) => person.name);
+  return t('readers.you-and', { names: listed(names) });
+}
+
+/** "14 members", or that they are few: a small number would say too much. */
+export function membersOf(channel: Channel): string {
+  return typeof channel.members === 'number'
+    ? t('groups.members', { count: channel.members })
+    : t('groups.few');
+}

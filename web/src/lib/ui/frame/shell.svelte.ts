@@ -1,0 +1,39 @@
+// What of the frame is open, and how wide the window is. LOOK: from 1100 px everything side by side, below 700
+// one thing at a time.
+import { MediaQuery } from 'svelte/reactivity';
+
+export const WIDE = new MediaQuery('width >= 1100px', true);
+export const NARROW = new MediaQuery('width < 700px');
+const ROOMY = new MediaQuery('width >= 1280px', true);
+
+class Shell {
+  /** The drawer with my groups and conversations. */
+  list = $state(false);
+  /** Pages shown since the hub was opened: whether "back" has somewhere to go. */
+  visited = $state(0);
+  private wanted: boolean | null = $state(null);
+
+  /** A room's details: open by themselves where there is room, until somebody says otherwise. */
+  get details(): boolean {
+    return this.wanted ?? ROOMY.current;
+  }
+
+  set details(open: boolean) {
+    this.wanted = open;
+  }
+
+  /** Where one came from; `otherwise` when this was the first page. */
+  back(otherwise: string, go: (path: string) => unknown): void {
+    if (this.visited > 1) history.back();
+    else go(otherwise);
+  }
+
+  /** On a small screen details cover the room, so they are closed on arrival. */
+  arrive(): void {
+    this.visited += 1;
+    this.list = false;
+    if (!WIDE.current) this.wanted = false;
+  }
+}
+
+export const shell = new Shell();
