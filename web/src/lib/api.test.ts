@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ApiError, createApi } from './api';
 import { faultText, t } from './catalogue';
@@ -80,6 +81,20 @@ describe('the catalogue', () => {
     expect(faultText({ code: 'conflict', reason: 'handle_taken' })).toBe(en['fault.handle_taken']);
     expect(faultText({ code: 'conflict', reason: 'a_new_one' })).toBe(en['fault.conflict']);
     expect(faultText({ code: 'a_new_one' })).toBe(en['fault.internal']);
+  });
+
+  it('has words for every code that the hub may answer with', () => {
+    const errors = readFileSync('../hubchat/errors.py', 'utf8');
+    const codes = [...errors.matchAll(/Reason\("(\w+)"/g)].map(([, code]) => `fault.${code}`);
+    expect(codes.length).toBeGreaterThan(50);
+    expect(codes.filter((key) => !(key in en))).toEqual([]);
+  });
+
+  it('names no reason that the hub does not know', () => {
+    const errors = readFileSync('../hubchat/errors.py', 'utf8');
+    const reasons = Object.keys(en).flatMap((key) => /^fault\.([a-z_]+)$/.exec(key)?.[1] ?? []);
+    const own = new Set(['offline', 'title']);
+    expect(reasons.filter((reason) => !own.has(reason) && !errors.includes(`"${reason}"`))).toEqual([]);
   });
 
   it('keeps to plain words: no exclamation marks anywhere', () => {

@@ -7,6 +7,7 @@ const NAME = 'outbox:';
 
 export class Keeper {
   private readonly name = `${NAME}${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+  private isStopped = false;
   private release: () => void = () => undefined;
 
   constructor(
@@ -30,16 +31,19 @@ export class Keeper {
   }
 
   save(): void {
+    if (this.isStopped) return;
     const jobs = this.outbox.all.filter(({ state }) => state !== 'done');
     this.store.write(this.name, jobs.length ? JSON.stringify(jobs) : null);
   }
 
+  /** From here on nothing is written: what answers come late must not bring back what was wiped. */
   stop(): void {
+    this.isStopped = true;
     this.release();
   }
 
   private adopt(name: string): void {
-    const left = this.store.read(name);
+    const left = this.isStopped ? null : this.store.read(name);
     if (left === null) return;
     this.outbox.adopt(jobsOf(left));
     this.save();

@@ -1,0 +1,98 @@
+// @vitest-environment jsdom
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { drafts } from './drafts';
+import { rooms } from './rooms.svelte';
+import { Session } from './session.svelte';
+import { ANA, TestHub } from './testing/hub';
+
+let hub: TestHub;
+let session: Session;
+const settle = (ms = 50) => vi.advanceTimersByTimeAsync(ms);
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  localStorage.clear();
+  hub = new TestHub();
+  hub.add({ id: 7, slug: 'lung' });
+  vi.stubGlobal('fetch', hub.fetch);
+  vi.stubGlobal('WebSocket', function () {
+    return hub.open();
+  });
+  session = new Session();
+});
+
+afterEach(() => {
+  rooms.stop();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe('a session', () => {
+  it('begins with who is signed in, and connects', async () => {
+    await session.start();
+    await settle();
+    expect([session.state, session.me?.handle, rooms.connection.state]).toEqual(['member', 'ana', 'live']);
+  });
+
+  it('is a guest’s when nobody is', async () => {
+    hub.me = null;
+    await session.start();
+    await settle();
+    expect([session.state, session.me, rooms.connection.state]).toEqual(['guest', null, 'live']);
+  });
+
+  it('says that the hub can not be reached, and begins when it can', async () => {
+    hub.isReachable = false;
+    await session.start();
+    expect(session.state).toBe('unreachable');
+    hub.isReachable = true;
+    await session.start();
+    expect(session.state).toBe('member');
+  });
+
+  it('ends with everything that this browser kept: drafts, unsent messages, rooms', async () => {
+    await session.start();
+    const room = await rooms.open('lung');
+    await settle();
+    hub.losesReplies = true;
+    room.send('under way');
+    drafts.set(7, 'half a thought');
+    await settle();
+    expect(localStorage.length).toBe(2);
+    const ending = session.signOut();
+    hub.me = null;
+    await ending;
+    await settle(1000);
+    expect([session.state, session.me]).toEqual(['guest', null]);
+    expect(localStorage.length).toBe(0);
+    expect(rooms.list).toEqual([]);
+    expect(hub.paths).toContain('DELETE /api/v1/session');
+  });
+
+  it('that ended elsewhere shows nothing more, and keeps unsent words for the next time', async () => {
+    await session.start();
+    const room = await rooms.open('lung');
+    await settle();
+    hub.losesReplies = true;
+    room.send('under way');
+    await settle();
+    hub.me = null;
+    hub.cut(4001);
+    await settle(1000);
+    expect([session.state, session.lost]).toEqual(['guest', 'signed-out']);
+    expect(rooms.list).toEqual([]);
+    expect(localStorage.length).toBe(1);
+  });
+
+  it('of somebody else in another tab takes over here too, without what belonged to the former', async () => {
+    await session.start();
+    await settle();
+    expect(rooms.list).toHaveLength(1);
+    hub.me = { ...ANA, id: 5, handle: 'eve' };
+    hub.change(7, { membership: 'none' });
+    hub.cut();
+    await settle(5000);
+    expect([session.me?.handle, rooms.list.length]).toEqual(['eve', 0]);
+    expect(rooms.connection.state).toBe('live');
+  });
+});
