@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlmodel import SQLModel
 
 from hubchat import settings
 from hubchat.access import SCOPES, HubRole, Visibility
@@ -101,9 +102,24 @@ class Community:
     async def states(self, channel_id: int, people: Iterable[Caller]) -> list[str]:
         return [(await self.stand(who, channel_id)).standing.state for who in people]
 
+    async def count(self, table: str, channel: int) -> int:
+        """How many rows of a table are about a channel."""
+        key = "access_id" if table in ("membership", "invite") else "channel_id"
+        query = sa.text(f"SELECT count(*) FROM {table} WHERE {key} = :channel")
+        return await self.read(lambda connection: int(connection.execute(query, {"channel": channel}).scalar_one()))
+
     async def revocations(self) -> list[dict[str, Any]]:
         """What the access channel told, oldest first."""
         return [entry.data or {} for entry in await self.entries(ACCESS)]
+
+    async def empty(self) -> None:
+        """Forgets everything; who opens the database next finds it as it is after the first migration."""
+
+        def forget(connection: sa.Connection) -> None:
+            for table in reversed(SQLModel.metadata.sorted_tables):
+                connection.execute(table.delete())
+
+        await self.node.database.write(forget)
 
 
 @asynccontextmanager

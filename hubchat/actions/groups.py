@@ -199,8 +199,8 @@ def check_slug(slug: str | None) -> str:
 
 
 def check_title(title: str) -> str:
-    """A title in NFC, without spaces around it: 1–100 characters of any script, no control or direction ones."""
-    title = unicodedata.normalize("NFC", title).strip()
+    """A title in NFC, one space between words: 1–100 characters of any script, no control or direction ones."""
+    title = " ".join(unicodedata.normalize("NFC", title).split())
     seen = any(unicodedata.category(char)[0] not in "CZ" for char in title)
     hidden = any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in title) or DIRECTION.search(title)
     if not seen or hidden or len(title) > TITLE_CHARS:

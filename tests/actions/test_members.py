@@ -305,7 +305,7 @@ async def test_nobody_is_in_more_groups_than_a_connection_can_follow(
     for _ in range(2):
         await hub.group(ada, "open", ben)
     for visibility in ("open", "closed"):
-        group = await hub.group(ada, visibility)  # type: ignore[arg-type]  # a loop loses the literals
+        group = await hub.group(ada, visibility)
         with pytest.raises(HubError, match="too_many"):
             await members.join(hub.node, ben, group)
 
