@@ -35,8 +35,11 @@ class State(TypedDict):
     gateway: Admission
 
 
-def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]]) -> Starlette:
-    """The application of one node, which is opened when the server starts and closed when it stops."""
+def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]], *more: tuple[Endpoint, ...]) -> Starlette:
+    """The application of one node, which is opened when the server starts and closed when it stops.
+
+    `more` are tables that only some hubs have, as the demo's.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
@@ -48,7 +51,7 @@ def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]]) -> Star
             finally:
                 gateway.keeper.close()
 
-    table = tuple(row for rows in TABLES for row in rows)
+    table = tuple(row for rows in (*TABLES, *more) for row in rows)
     pages = Route("/{path:path}", Pages().answer, methods=METHODS)
     return Starlette(
         routes=[*routes(API, table), *docs.routes(API, table), *health.ROUTES, pages],

@@ -149,6 +149,10 @@ class HubError(Exception):
         return body
 
 
+class OperatorError(Exception):
+    """What keeps the hub from starting or a command from working and an operator can mend: one line, what and how."""
+
+
 class Close(NamedTuple):
     """A close code, its reason, and between what times (ms) the client may come back; None: it stays away."""
 

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hubchat.errors import OperatorError
+
 PositiveInt = Annotated[int, Field(ge=1)]
 Limit = Annotated[int, Field(ge=0)]
 """A limit; 0 means none."""
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """A setting is wrong; the message names it and the shape of its value, never the value."""
 
 
@@ -34,6 +36,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
     workers: PositiveInt = Field(default=1, description="processes on the port; more than 1 needs Redis")
+    demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
     signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
     guests: bool = Field(default=True, description="whether people without an account read public groups")
     trusted_proxies: str = Field(

@@ -1,30 +1,53 @@
 """What anybody may know about this hub before signing in."""
 
-from typing import Final, Literal
+from typing import Final, Literal, NotRequired
+from urllib.parse import urlsplit
 
 from typing_extensions import TypedDict
 
 from hubchat import __version__
 from hubchat.api.endpoint import Ask, Endpoint
+from hubchat.demo.story import read_people
+
+
+class DemoMember(TypedDict):
+    handle: str
+    name: str
 
 
 class HubShown(TypedDict):
+    """A demo has members whom anybody may be, and a second address, whose cookies are its own."""
+
     name: str
     guests: bool
     signup: Literal["open", "invited", "closed"]
     demo: bool
     version: str
+    demo_members: NotRequired[list[DemoMember]]
+    other_url: NotRequired[str]
 
 
 async def show_hub(ask: Ask) -> HubShown:
     settings = ask.node.settings
-    return {
+    shown: HubShown = {
         "name": settings.name,
         "guests": settings.guests,
         "signup": settings.signup,
-        "demo": False,
+        "demo": settings.demo,
         "version": __version__,
     }
+    if settings.demo:
+        people = (one for one in read_people() if not one.bot)
+        shown["demo_members"] = [{"handle": one.handle, "name": one.name} for one in people]
+        if settings.url is None:
+            shown["other_url"] = _other_url(ask)
+    return shown
+
+
+def _other_url(ask: Ask) -> str:
+    """The loopback address that was not asked: two members side by side in one browser."""
+    here = urlsplit(f"//{ask.request.headers['host']}")
+    return f"http://{'127.0.0.1' if here.hostname == 'localhost' else 'localhost'}:{here.port or 80}"
 
 
 ROUTES: Final = (Endpoint("GET", "/hub", show_hub, gives=HubShown),)

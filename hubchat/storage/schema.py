@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from hubchat.access import INTERNAL
+from hubchat.errors import OperatorError
 from hubchat.storage.channels import ACCESS, insert_channel, read_channel
 from hubchat.storage.database import Database, PostgresDatabase, SqliteDatabase
 from hubchat.storage.tables import Hub
@@ -21,7 +22,7 @@ LOCK: Final = 0x68756263  # "hubc": pg_advisory_lock's key
 WAIT_S: Final = 60.0  # for another node's migration
 
 
-class SchemaNewer(Exception):
+class SchemaNewer(OperatorError):
     """The database was made by a newer hubchat; this one must not touch it."""
 
 
@@ -78,7 +79,7 @@ def _check(connection: sa.Connection) -> None:
     at = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory(str(Path(__file__).parent / "migrations")).walk_revisions()}
     if at is not None and at not in known:
-        raise SchemaNewer(f"the database has schema {at}, which this hubchat does not know: it is newer")
+        raise SchemaNewer(f"the database has schema {at}, which is newer than this hubchat: install the newer one")
 
 
 def _migrate_sqlite(engine: sa.Engine) -> None:

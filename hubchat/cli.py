@@ -1,0 +1,263 @@
+"""The command line. What goes wrong is one line on standard error; exit code 1, or 2 for wrong usage.
+
+Each command imports what it needs when it runs, so that `--help` is there at once.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from hubchat.access import HubRole, Visibility
+    from hubchat.node import Node
+    from hubchat.settings import Settings
+
+T = TypeVar("T")
+
+WRONG, USAGE = 1, 2
+
+app: Final = typer.Typer(
+    name="hubchat",
+    help="A live community hub. `hubchat serve --demo` shows one; docs/operating.md says how to run your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, and with them secrets
+)
+user: Final = typer.Typer(help="Members: add one, set a password, make a sign-in link.", no_args_is_help=True)
+group: Final = typer.Typer(help="Groups: add one.", no_args_is_help=True)
+app.add_typer(user, name="user")
+app.add_typer(group, name="group")
+
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The data folder (HUBCHAT_DATA; `data`).")]
+Handle = Annotated[str, typer.Argument(metavar="HANDLE", help="A member's handle, without @.")]
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on (localhost).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on (8000).")] = None,
+    database_url: Annotated[str | None, typer.Option(metavar="URL", help="PostgreSQL instead of SQLite.")] = None,
+    redis_url: Annotated[str | None, typer.Option(metavar="URL", help="Kept for hubs of many nodes.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="The demo community, in DATA/demo, for this machine.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; this release runs one.")] = None,
+) -> None:
+    """Run the hub until Ctrl-C."""
+    from hubchat import starting
+
+    settings = _settings(
+        data=data, host=host, port=port, database_url=database_url, redis_url=redis_url, demo=demo or None,
+        workers=workers,
+    )  # fmt: skip
+    if settings.workers > 1:
+        raise Refused("more than one worker needs Redis between them, which comes in a later release", USAGE)
+    starting.serve(settings)
+
+
+@user.command("add")
+def add_user(
+    handle: Handle,
+    email: Annotated[str | None, typer.Option(help="Their address, if they want one kept.")] = None,
+    role: Annotated[Literal["member", "moderator", "admin"], typer.Option(help="Their rank on the hub.")] = "member",
+    name: Annotated[str | None, typer.Option(help="The name that is seen; the handle unless given.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read a password; without one they sign in by `user link`.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Make an account and print its id."""
+    from hubchat.actions import accounts
+
+    password = _first_line() if password_stdin else None
+
+    async def add(node: "Node") -> int:
+        rank: HubRole = role
+        made = await accounts.create(node, handle, name or handle, email=email, role=rank, password=password)
+        return made.persona_id
+
+    print(_on_node(data, add))
+
+
+@user.command("password")
+def set_password(handle: Handle, data: Data = None) -> None:
+    """Set a member's password, asked for here or read from standard input; their sessions end."""
+    from hubchat.actions import accounts
+
+    if sys.stdin.isatty():
+        password: str = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = _first_line()
+    _on_node(data, lambda node: accounts.set_password(node, handle, password))
+
+
+@user.command("link")
+def link_user(
+    handle: Handle,
+    port: Annotated[int | None, typer.Option(help="The port served, where HUBCHAT_URL is not set.")] = None,
+    data: Data = None,
+) -> None:
+    """Print a link that signs a member in, once, within an hour."""
+    from hubchat.actions.links import sign_in_link
+    from hubchat.actions.operator import act_as
+
+    async def link(node: "Node") -> str:
+        caller = await act_as(node, handle)
+        return await sign_in_link(node, port or node.settings.port, caller.account_id)
+
+    print(_on_node(data, link))
+
+
+@app.command()
+def token(
+    handle: Handle,
+    name: Annotated[str, typer.Option(help="What it is for, as its owner will see it.")] = "command line",
+    scopes: Annotated[str, typer.Option(help="Of: read,write,groups,account,admin.")] = "read,write,groups",
+    data: Data = None,
+) -> None:
+    """Make a token for programs that act for a member, and print it: this once."""
+    from hubchat.access import SCOPES
+    from hubchat.actions.operator import act_as
+    from hubchat.actions.tokens import make_token
+
+    wanted = scopes.replace(",", " ").split()
+    if not wanted or not set(wanted) <= set(SCOPES):
+        raise Refused(f"--scopes takes some of {','.join(SCOPES)}", USAGE)
+
+    async def make(node: "Node") -> str:
+        caller = await act_as(node, handle)
+        made, _ = await make_token(node, caller.account_id, name, [one for one in SCOPES if one in wanted])
+        return made
+
+    print(_on_node(data, make))
+
+
+@group.command("add")
+def add_group(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="Its address: a-z, 0-9 and -.")],
+    title: Annotated[str, typer.Option(help="What it is called.")],
+    visibility: Annotated[Literal["public", "open", "closed", "secret"], typer.Option(help="Who may see and join it.")],
+    owner: Annotated[str | None, typer.Option(metavar="HANDLE", help="Who owns it.")] = None,
+    data: Data = None,
+) -> None:
+    """Make a group and print its id. A closed or secret one needs an owner, who lets people in."""
+    from hubchat.actions import groups
+    from hubchat.actions.groups import NewGroup
+    from hubchat.actions.operator import act_as, create_ownerless
+
+    if owner is None and visibility in ("closed", "secret"):
+        raise Refused(f"a {visibility} group needs somebody who lets people in: --owner HANDLE", USAGE)
+
+    async def add(node: "Node") -> int:
+        shape: Visibility = visibility
+        new = NewGroup(title, shape, slug)
+        return await (
+            create_ownerless(node, new) if owner is None else groups.create(node, await act_as(node, owner), new)
+        )
+
+    print(_on_node(data, add))
+
+
+@app.command()
+def say(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="A channel's id, or a group's address.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - reads it from standard input.")],
+    handle: Annotated[str, typer.Option("--as", metavar="HANDLE", help="Who says it.")],
+    data: Data = None,
+) -> None:
+    """Send a message as a member and print its number."""
+    from hubchat.actions.operator import act_as, say
+
+    words = sys.stdin.read().removesuffix("\n") if text == "-" else text
+
+    async def send(node: "Node") -> int:
+        return await say(node, await act_as(node, handle), channel, words)
+
+    print(_on_node(data, send))
+
+
+@app.command("doctor")
+def examine(data: Data = None) -> None:
+    """Look at settings, database, data folder, clock, port and open files, and say what to do."""
+    from hubchat import doctor
+
+    if not doctor.examine(lambda: _settings(data=data)):
+        raise typer.Exit(WRONG)
+
+
+class Refused(Exception):
+    """What can't be done, in one line, and the exit code."""
+
+    def __init__(self, line: str, code: int = WRONG) -> None:
+        super().__init__(line)
+        self.code = code
+
+
+def main() -> NoReturn:
+    """The program `hubchat`."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        _fail(f"{error.format_message()} (see hubchat --help)".replace("\n", " "), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Refused as error:
+        _fail(str(error), error.code)
+    except BrokenPipeError:  # whoever read our output went away
+        sys.exit(WRONG)
+    except Exception as error:  # noqa: BLE001  # the edge: its words may be members', so only its place is told
+        _fail(_told(error), WRONG)
+
+
+def _told(error: Exception) -> str:
+    """One line for what an operator can mend; for the rest, where it happened."""
+    from hubchat.errors import HubError, OperatorError
+
+    if isinstance(error, OperatorError):
+        return str(error)
+    if isinstance(error, HubError):
+        if error.reason == "database_unavailable":
+            return "the database can't be reached or written; `hubchat doctor` looks closer"
+        fields = "; ".join(f"{name}: {why}" for name, why in (error.fields or {}).items())
+        return f"{error.message} ({fields or error.reason})"
+    from hubchat.logs import place_of
+
+    return f"our fault: {place_of(error)}"
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    print(f"hubchat: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _settings(**given: object) -> "Settings":
+    """Settings, with the demo's own folder where it is the demo."""
+    from hubchat import settings
+    from hubchat.demo.ground import demo_settings
+
+    found = settings.load(**given)
+    return demo_settings(found) if found.demo else found
+
+
+def _on_node(data: Path | None, verb: "Callable[[Node], Awaitable[T]]") -> T:
+    """What `verb` gives on a node of its own, beside a server that may be running."""
+    from hubchat import logs
+    from hubchat.folder import open_folder
+    from hubchat.node import open_node
+
+    settings = _settings(data=data)
+    logs.set_up("critical", settings.log_format)  # what goes wrong is told once, by main
+    open_folder(settings.data)
+
+    async def run() -> T:
+        async with open_node(settings) as node:
+            return await verb(node)
+
+    return asyncio.run(run())
+
+
+def _first_line() -> str:
+    return sys.stdin.readline().removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,148 @@
+"""`hubchat doctor`: looks at what a hub stands on, changes nothing, and says of what is wrong what to do."""
+
+import asyncio
+import resource
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from hubchat.addresses import home
+from hubchat.errors import HubError, OperatorError
+from hubchat.folder import is_open_to_others
+from hubchat.logs import set_up
+from hubchat.settings import Settings
+from hubchat.storage.database import SqliteDatabase, now_ms, open_database
+from hubchat.storage.looks import NONE, Look, look
+
+DISK_BYTES: Final = 1 << 30  # a busy hub writes some 100 MB a day: a week's warning
+FILES: Final = 4_096  # each connection is one; an ordinary machine grants this much
+SKEW_MS: Final = 2_000  # beyond it, entries of several machines lie out of order for those who read their times
+ANSWER_S: Final = 2.0
+BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)  # a clock before this release is wrong
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. `todo` is empty where all is well."""
+
+    subject: str
+    said: str
+    todo: str = ""
+
+
+def examine(read_settings: Callable[[], Settings]) -> bool:
+    """Prints a line for each thing; whether all is well."""
+    set_up("critical", "text")
+    findings = list(_findings(read_settings))
+    for finding in findings:
+        print(f"{'wrong' if finding.todo else 'ok':6}{finding.subject}: {finding.said}")
+        if finding.todo:
+            print(f"      {finding.todo}")
+    return not any(finding.todo for finding in findings)
+
+
+def _findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
+    try:
+        settings = read_settings()
+    except OperatorError as error:
+        yield Finding("settings", str(error), "mend the setting; docs/operating.md has them all")
+        return
+    yield settings_found(settings)
+    yield folder_found(settings)
+    yield from asyncio.run(database_found(settings))
+    yield port_found(settings)
+    yield files_found()
+
+
+def settings_found(settings: Settings) -> Finding:
+    said = f"the hub is at {home(settings, settings.port).url}"
+    if settings.url is None:
+        said += " (HUBCHAT_URL is not set: this machine alone)"
+    elif settings.url.startswith("http:") and home(settings, settings.port).hosts.isdisjoint({"localhost"}):
+        return Finding("settings", said, "passwords travel in the clear: serve it by https and set HUBCHAT_URL so")
+    return Finding("settings", said)
+
+
+def folder_found(settings: Settings) -> Finding:
+    folder = settings.data
+    try:
+        if not folder.exists():
+            return Finding("data folder", f"{folder} is not there yet; the first start makes it")
+        if is_open_to_others(folder):
+            return Finding("data folder", f"others may look into {folder}", f"chmod 700 {folder}")
+        free = shutil.disk_usage(folder).free
+        probe = folder / ".doctor"
+        probe.touch(0o600)
+        probe.unlink()
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        return Finding("data folder", f"{folder} can't be written: {why}", "give it to the user that runs the hub")
+    if free < DISK_BYTES:
+        return Finding("data folder", f"{free >> 20} MB are free on its disk", "make room: a full disk stops the hub")
+    return Finding("data folder", f"{folder} is writable, {free >> 30} GB free")
+
+
+async def database_found(settings: Settings) -> list[Finding]:
+    """Whether the database answers, with a schema that this hubchat knows, and whether its clock agrees with ours."""
+    database = open_database(settings.database_url, settings.data)
+    kind = "SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL"
+    try:
+        if isinstance(database, SqliteDatabase) and not database.path.exists():  # asked, it would be made
+            return [Finding("database", f"{kind}; not there yet, the first start makes it"), clock_found(None)]
+        seen = await database.read(look)
+    except HubError:
+        todo = "see that it runs, and HUBCHAT_DATABASE_URL; or that the file is the hub's own user's to read and write"
+        return [Finding("database", f"{kind} can't be reached", todo), clock_found(None)]
+    finally:
+        await database.close()
+    if not seen.is_known:
+        todo = "install that hubchat, or restore a backup made by this one"
+        return [Finding("database", f"{kind}, schema {seen.schema} of a newer hubchat", todo), clock_found(seen)]
+    said = "no hub was started on it yet" if seen.schema == NONE else f"schema {seen.schema}"
+    return [Finding("database", f"{kind} answers, {said}"), clock_found(seen)]
+
+
+def clock_found(seen: Look | None) -> Finding:
+    now = datetime.now(UTC)
+    said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    todo = "set this machine's clock, best by NTP: times of entries and ends of sessions hang on it"
+    if now < BUILT:
+        return Finding("clock", f"{said} is before this release", todo)
+    if seen is not None and abs(seen.now_ms - now_ms()) > SKEW_MS:
+        return Finding("clock", f"{said}, {abs(seen.now_ms - now_ms()) // 1000} s away from the database's", todo)
+    return Finding("clock", said)
+
+
+def port_found(settings: Settings) -> Finding:
+    """Whether the port is free, or a hub listens there."""
+    subject = f"port {settings.port}"
+    try:
+        there = socket.create_connection((settings.host, settings.port), timeout=ANSWER_S)
+    except ConnectionRefusedError:
+        return Finding(subject, "free; no hub is running there")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        return Finding(
+            subject, f"{settings.host} can't be asked: {why}", "see HUBCHAT_HOST: an address of this machine"
+        )
+    with there:
+        if _is_hub(there):
+            return Finding(subject, "a hub is running there")
+    return Finding(subject, "another program has it", "end that program, or set HUBCHAT_PORT")
+
+
+def _is_hub(there: socket.socket) -> bool:
+    try:
+        there.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return there.recv(16).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def files_found() -> Finding:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FILES:
+        todo = f"raise it to {FILES} or more: `ulimit -Hn` or LimitNOFILE= of the service; each connection is a file"
+        return Finding("open files", f"at most {hard}", todo)
+    return Finding("open files", "as many as wanted" if hard == resource.RLIM_INFINITY else f"up to {hard}")

@@ -1,0 +1,73 @@
+"""What the hub logs, and how: levels, ids and places, never what members say.
+
+An exception's own words may quote a member's, so of every exception, whoever logs it, only its type and where it
+happened are kept (law 8).
+"""
+
+import asyncio
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any, Final, Literal, TextIO
+
+import orjson
+import structlog
+from structlog.typing import Processor
+
+FRAMES: Final = 12  # the innermost ones: where it happened, and who called it
+
+Event = MutableMapping[str, Any]
+
+log: Final = logging.getLogger(__name__)
+
+
+def set_up(level: str, form: Literal["text", "json"], stream: TextIO = sys.stderr) -> None:
+    """Sends what hubchat logs from `level` up to `stream`, a line a record; of others' only warnings."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.stdlib.ExtraAdder(),
+                _without_words,
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level="WARNING", force=True)
+    logging.getLogger("hubchat").setLevel(level.upper())
+
+
+def place_of(error: BaseException) -> str:
+    """An exception's type, and where it happened: all that may be told of it."""
+    return _place(type(error), error.__traceback__)
+
+
+def log_loop_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """For `loop.set_exception_handler`: the loop's own would print values."""
+    error: BaseException | None = context.get("exception")
+    log.error("%s", context["message"], exc_info=error)
+
+
+def _without_words(_logger: Any, _name: str, event: Event) -> Event:
+    told = event.pop("exc_info", None)
+    if isinstance(told, tuple) and told[0] is not None:
+        event["exception"] = _place(told[0], told[2])
+    return event
+
+
+def _place(kind: type[BaseException], where: TracebackType | None) -> str:
+    frames = traceback.extract_tb(where)[-FRAMES:]
+    lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    return "\n".join([f"{kind.__module__}.{kind.__qualname__}", *lines])
+
+
+def _renderer(form: Literal["text", "json"], stream: TextIO) -> Processor:
+    if form == "json":
+        return structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
+        )
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)

@@ -1,0 +1,67 @@
+"""What `hubchat serve` does at its start, in this order, and what its operator reads then.
+
+The port first, for nothing is made where nobody can be served; then the folder, the node, and the words.
+"""
+
+import sys
+from functools import partial
+from typing import Final
+
+from hubchat import __version__, server
+from hubchat.actions.links import LINK_MS, first_admin_link, write_first_admin
+from hubchat.addresses import home
+from hubchat.api.pages import STATIC
+from hubchat.demo.ground import is_loopback, open_demo, open_ground
+from hubchat.folder import open_folder
+from hubchat.node import Node, open_node
+from hubchat.settings import Settings
+
+LINK_MINUTES: Final = LINK_MS // 60_000
+
+
+def serve(settings: Settings) -> None:
+    """Serves until told to stop. Raises OperatorError for what an operator can mend, Unavailable."""
+    sockets = server.listen(settings.host, settings.port)
+    if settings.demo:
+        open_ground(settings.data)
+    else:
+        open_folder(settings.data)
+    for line in warnings(settings):
+        print(f"hubchat: {line}", file=sys.stderr, flush=True)
+    opened = open_demo if settings.demo else open_node
+    server.serve(settings, sockets, partial(opened, settings), _greet)
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is set or missing and will not do what somebody may expect."""
+    told = []
+    if settings.redis_url is not None:
+        told.append(
+            "HUBCHAT_REDIS_URL is set, but this release runs as one node and uses no Redis: start no second one"
+        )
+    if settings.url is None and not is_loopback(settings.host):
+        told.append("HUBCHAT_URL is not set, so only http://localhost is answered; set it to the hub's address")
+    if not (STATIC / "index.html").exists():
+        told.append("the web client is not built, so there are no pages: make web")
+    return told
+
+
+async def _greet(node: Node, port: int) -> None:
+    """Says where the hub is and how to come in."""
+    url = home(node.settings, port).url
+    print(f"hubchat {__version__} runs at {url} (Ctrl-C stops it)", flush=True)
+    if node.settings.demo:
+        print('Sign in there with "continue as ...": everybody is invented, nobody has a password.', flush=True)
+        if node.settings.url is None:
+            print(f"A second member beside the first: http://127.0.0.1:{port} has cookies of its own.", flush=True)
+        return
+    link = await first_admin_link(node, port)
+    if link is None:
+        return
+    if sys.stdout.isatty():
+        print(
+            f"There is no administrator yet. Become it by this link, within {LINK_MINUTES} minutes: {link}", flush=True
+        )
+    else:
+        path = write_first_admin(node.settings.data, link)
+        print(f"There is no administrator yet; the link to become it is in {path}", flush=True)
