@@ -35,6 +35,10 @@ export const account = {
   'account.codes.text':
     'They let you in when you have lost your password. Making new ones ends the old ones.',
   'account.codes.submit': 'Make new codes',
+  'account.findable': 'Members can find me by my name',
+  'account.findable.hint': 'Otherwise only people who share a group with you, or know your handle, find you.',
+  'account.again': 'Your password again',
+  'account.again.go': 'Go on',
   'account.confirm-password': 'Your password, to be sure that it is you',
   'account.sign-out': 'Sign out',
   'account.sign-out.text': 'What you have not sent yet is deleted from this device.',

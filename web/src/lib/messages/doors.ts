@@ -6,12 +6,15 @@ export const doors = {
   'sign-in.submit': 'Sign in',
   'sign-in.wrong': 'The handle or the password is not right. Please check both.',
   'sign-in.forgot': 'I do not know my password',
+  'sign-in.link': 'Sign in with this link',
+  'sign-in.link.text': 'The people who run this hub made this link for you. It works once.',
   'sign-in.new': 'New here?',
   'sign-in.up': 'Join the hub',
 
   'password.show': 'Show the password',
   'password.hide': 'Hide the password',
   'password.hint': 'At least 10 characters. A few words in a row are easy to keep in mind.',
+  'password.missing': 'Please choose a password.',
   'password.none': '',
   'password.weak': 'Too easy to guess',
   'password.fair': 'Could be longer',
@@ -31,8 +34,8 @@ export const doors = {
   'sign-up.industry.hint':
     'For example a maker of medicines or devices. Others will see it beside your name.',
   'sign-up.agree':
-    'I will treat others kindly, keep what I read in closed groups to myself, and give no medical orders.',
-  'sign-up.agree.missing': 'Please tick this to join.',
+    'I treat others kindly and keep what I read in closed groups to myself. I agree that the hub keeps what I write, also where it tells about my health.',
+  'sign-up.agree.missing': 'Please tick this to join the hub.',
   'sign-up.submit': 'Join the hub',
   'sign-up.already': 'Already a member?',
   'sign-up.invited.title': 'This hub is joined by invitation',
@@ -67,8 +70,9 @@ export const doors = {
   'start.intro': 'Look at the hub through the eyes of somebody in it. Everything here is invented.',
   'start.continue': 'Continue as',
   'start.continue-as': 'Continue as {name}',
-  'start.other': 'Open a second member side by side',
-  'start.other.text': 'At this second address the same browser can be somebody else.',
+  'start.beside': 'Open as {name} in this browser',
+  'start.beside.text':
+    'A second address of the same hub. There you can be somebody else at the same time, and see both sides of a conversation.',
   'start.public': 'Read the public groups',
   'start.with-password': 'Sign in with a password',
 
