@@ -6,6 +6,7 @@
 // says more about a message (the greater `rev`) wins, and changes that came before their target are kept a while.
 import { changed, isChange, messageOf, type Stored } from './message';
 import { since, spanAt, withSpan, type Span } from './spans';
+import { isCounted, type Counts } from './unread';
 import type { Entry, Id, Page, Seq } from './wire';
 
 export interface Question {
@@ -112,6 +113,16 @@ export class Log {
       else high = middle;
     }
     return low;
+  }
+
+  /** What is unread after a number; null where not all of it is loaded. */
+  unreadAfter(seq: Seq): Counts | null {
+    if (seq < this.at && !this.knows(Math.max(seq + 1, this.first))) return null;
+    if (this.window(seq + 1).span.to < this.at) return null;
+    const counted = this.shown
+      .slice(this.place(seq + 1))
+      .filter(({ kind, author, deleted }) => isCounted(kind, author, deleted, this.me));
+    return { unread: counted.length, mentions: counted.filter(({ mentionsMe }) => mentionsMe).length };
   }
 
   pinned(): Stored[] {

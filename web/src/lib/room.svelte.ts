@@ -7,6 +7,7 @@ import type { Deed, Job } from './outbox';
 import type { Row } from './rows';
 import { Typing } from './typing.svelte';
 import { LiveError } from './socket';
+import type { Counts } from './unread';
 import type { Entry, Fault, Id, Page, Seq } from './wire';
 import { View } from './view';
 
@@ -259,6 +260,11 @@ export class Room {
 
   markRead(seq: Seq = this.log.at): void {
     this.host.read(this.id, seq);
+  }
+
+  /** What is unread after a number, as far as the log knows. */
+  rest(seq: Seq): { at: Seq; rest: Counts | null } {
+    return { at: this.log.at, rest: this.state === 'ready' ? this.log.unreadAfter(seq) : null };
   }
 
   /** The reader wrote or went: the "new since" line goes. */

@@ -23,6 +23,7 @@ export interface Mishap {
 const KEPT_ROOMS = 8; // rooms that were left stay readable at once; older ones are read again
 const STALE_LIST_MS = 5 * 60_000; // after a longer absence the list is read again
 const GATHER_MS = 300; // one question to the hub for many causes
+const READ_KNOWN_MS = 2_500; // the hub counts a read position within about two seconds
 const KEPT_NOTICES = 50;
 const LISTED = new Set(['group', 'conversation']);
 // Notices after which a door may have opened or closed.
@@ -130,20 +131,22 @@ export class Rooms {
   }
 
   /** Does something once for all causes that come within a moment. */
-  private gather(name: string, deed: () => Promise<void>): void {
+  private gather(name: string, deed: () => Promise<void>, wait_ms = GATHER_MS): void {
     if (this.gathered.has(name)) return;
     const timer = setTimeout(() => {
       this.gathered.delete(name);
       void deed();
-    }, GATHER_MS);
+    }, wait_ms);
     this.gathered.set(name, timer);
   }
 
-  private again(channel: Id): void {
-    this.gather(`channel ${channel}`, async () => {
+  /** Asks what a channel is now; without an answer the former word stands. */
+  private again(channel: Id, wait_ms = GATHER_MS): void {
+    const ask = async () => {
       const fresh = await readChannel(channel).catch(() => null);
       if (fresh) this.learn(fresh);
-    });
+    };
+    this.gather(`channel ${channel}`, ask, wait_ms);
   }
 
   // ------------------------------------------------------------ people
@@ -265,9 +268,10 @@ export class Rooms {
   private read(channel: Id, seq: Seq): void {
     const standing = this.standings.get(channel);
     if (!standing || seq <= standing.readSeq) return;
-    standing.read(seq);
+    const { at, rest } = this.rooms.get(channel)?.rest(seq) ?? { at: 0, rest: null };
+    standing.read(seq, at, rest);
     this.link?.reads.read(channel, seq);
-    if (standing.isUnsure) this.again(channel);
+    if (standing.isUnsure) this.again(channel, READ_KNOWN_MS);
   }
 
   // ------------------------------------------------------------ what comes

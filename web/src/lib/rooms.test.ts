@@ -136,6 +136,22 @@ describe('a room', () => {
     expect(hub.commands('read').at(-1)).toMatchObject({ channel: 7, seq: 3 });
   });
 
+  it('counts by itself what is left when a part was read', async () => {
+    for (let n = 1; n <= 20; n++) lung.send(BEN, `${n}`, n === 19 ? { mentions: [ANA.id] } : {});
+    const room = await opened();
+    expect([rooms.unread, rooms.mentions]).toEqual([20, 1]);
+    await settle(1000);
+    const asked = hub.paths.length;
+    room.markRead(12);
+    expect([rooms.unread, rooms.mentions]).toEqual([8, 1]);
+    await said('21');
+    expect(rooms.unread).toBe(9);
+    room.markRead(19);
+    expect([rooms.unread, rooms.mentions]).toEqual([2, 0]);
+    await settle(5000);
+    expect([rooms.unread, hub.paths.length]).toEqual([2, asked]);
+  });
+
   it('tells how far it was read at most once a second', async () => {
     const room = await opened();
     room.attend(true);

@@ -1,6 +1,6 @@
 // One of my channels in the list: what it is, how much of it is unread, when something happened last.
 import type { Channel } from './api';
-import { Tally } from './unread';
+import { Tally, type Counts } from './unread';
 import type { Entry, Id, Seq } from './wire';
 
 export class Standing {
@@ -60,8 +60,9 @@ export class Standing {
     this.tally.restart(head);
   }
 
-  read(seq: Seq): void {
-    this.tally.read(seq);
+  /** `rest` is what is unread after `seq` up to `at`, where that is known. */
+  read(seq: Seq, at: Seq, rest: Counts | null): void {
+    this.tally.read(seq, at, rest);
     this.show();
   }
 

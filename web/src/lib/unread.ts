@@ -5,18 +5,28 @@ import type { Entry, Id, Seq } from './wire';
 
 const COUNTED = new Set(['message', 'topic', 'post', 'event', 'alert']);
 
-export interface Standing {
-  head: Seq;
-  read_seq: Seq;
+export interface Counts {
   unread: number;
   mentions: number;
+}
+
+export interface Standing extends Counts {
+  head: Seq;
+  read_seq: Seq;
+}
+
+/** Whether an entry is of those that count until they are read. */
+export function isCounted(kind: string, author: Id | null, deleted: boolean, me: Id | null): boolean {
+  return COUNTED.has(kind) && me !== null && author !== me && !deleted;
 }
 
 export class Tally {
   readSeq: Seq;
   /** The hub must be asked: something below its count changed in a way that can't be known here. */
   unsure = false;
+  /** What came live and is not read, in rising order; and how many of it name the member. */
   private counted: { seq: Seq; mention: boolean }[] = [];
+  private mentioned = 0;
   private base: Standing;
   private isVoid = false;
 
@@ -33,13 +43,12 @@ export class Tally {
   }
 
   get mentions(): number {
-    return this.base.mentions + this.counted.filter((entry) => entry.mention).length;
+    return this.base.mentions + this.mentioned;
   }
 
   /** Live entries follow `head` now; the count stands until the hub's own word comes, which then holds alone. */
   restart(head: Seq): void {
-    this.base = { head, read_seq: this.readSeq, unread: this.unread, mentions: this.mentions };
-    this.counted = [];
+    this.begin({ head, read_seq: this.readSeq, unread: this.unread, mentions: this.mentions }, Infinity);
     this.readSeq = Math.min(this.readSeq, head);
     this.isVoid = true;
   }
@@ -49,42 +58,60 @@ export class Tally {
     const { unread, mentions } = this;
     // What was read here a moment ago the hub may not know yet: then its count is too high.
     const isAhead = !this.isVoid && this.readSeq > standing.read_seq;
-    this.base = standing;
-    this.counted = this.counted.filter(({ seq }) => seq > standing.head);
+    this.begin(standing, standing.head);
     this.unsure = this.isVoid = false;
     if (!isAhead) this.readSeq = standing.read_seq;
-    else if (this.readSeq >= standing.head) this.base = { ...standing, unread: 0, mentions: 0 };
-    else
-      this.base = {
-        ...standing,
+    else if (this.readSeq >= standing.head) this.base = { ...standing, ...NONE };
+    else {
+      const most = {
         unread: Math.min(unread, standing.unread),
         mentions: Math.min(mentions, standing.mentions),
       };
+      this.base = { ...standing, ...most };
+    }
   }
 
   /** A live entry. Whether it counts as unread. */
   add(entry: Entry): boolean {
     if (entry.seq <= this.base.head) return false;
     if (entry.kind === 'delete') this.remove(entry.target ?? 0);
-    if (!COUNTED.has(entry.kind) || entry.deleted || this.me === null) return false;
-    if (entry.author === this.me || entry.seq <= this.readSeq) return false;
-    this.counted.push({ seq: entry.seq, mention: entry.mentions?.includes(this.me) ?? false });
+    if (entry.seq <= this.readSeq) return false;
+    if (!isCounted(entry.kind, entry.author, entry.deleted ?? false, this.me)) return false;
+    const mention = entry.mentions?.includes(this.me ?? 0) ?? false;
+    this.counted.push({ seq: entry.seq, mention });
+    this.mentioned += mention ? 1 : 0;
     return true;
   }
 
-  /** The member has read up to `seq`. */
-  read(seq: Seq): void {
+  /** The member has read up to `seq`. `rest` is what is unread after it up to `at`, where that is known. */
+  read(seq: Seq, at: Seq = 0, rest: Counts | null = null): void {
     if (seq <= this.readSeq) return;
     this.readSeq = seq;
-    this.counted = this.counted.filter((entry) => entry.seq > seq);
-    if (seq >= this.base.head) this.base = { ...this.base, unread: 0, mentions: 0 };
+    if (rest) {
+      this.begin({ head: at, read_seq: seq, ...rest }, at);
+      return;
+    }
+    this.begin(this.base, seq);
+    if (seq >= this.base.head) this.base = { ...this.base, ...NONE };
     else if (this.base.unread > 0) this.unsure = true;
   }
 
+  /** Counts from `base` on, and of what came live only what is after `seq`. */
+  private begin(base: Standing, seq: Seq): void {
+    this.base = base;
+    this.counted = this.counted.filter((entry) => entry.seq > seq);
+    this.mentioned = this.counted.filter(({ mention }) => mention).length;
+  }
+
   private remove(target: Seq): void {
-    const kept = this.counted.filter(({ seq }) => seq !== target);
-    const wasOlder = target <= this.base.head && target > this.readSeq;
-    if (kept.length === this.counted.length && wasOlder && this.base.unread > 0) this.unsure = true;
-    this.counted = kept;
+    const place = this.counted.findLastIndex(({ seq }) => seq === target);
+    if (place >= 0) {
+      const [gone] = this.counted.splice(place, 1);
+      this.mentioned -= gone?.mention ? 1 : 0;
+    } else if (target <= this.base.head && target > this.readSeq && this.base.unread > 0) {
+      this.unsure = true;
+    }
   }
 }
+
+const NONE: Counts = { unread: 0, mentions: 0 };
