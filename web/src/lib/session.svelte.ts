@@ -3,6 +3,7 @@
 import { ApiError, api, type HubInfo, type Me, type Signup } from './api';
 import { rooms } from './rooms.svelte';
 import { Store } from './stored';
+import { backoff } from './waiting';
 
 export class Session {
   state: 'loading' | 'guest' | 'member' | 'unreachable' = $state('loading');
@@ -10,6 +11,8 @@ export class Session {
   lost: 'signed-out' | null = $state(null);
   me: Me | null = $state.raw(null);
   hub: HubInfo | null = $state.raw(null);
+  private tries = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private checking: Promise<void> | null = null;
 
   /** Asks the hub who is here; a second call meanwhile joins the first. */
@@ -72,15 +75,17 @@ export class Session {
 
   private async check(): Promise<void> {
     try {
+      clearTimeout(this.timer);
       this.hub = await api.hub();
       this.became(await whoAmI());
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (this.state === 'loading') this.state = 'unreachable';
+      if (this.state === 'loading' || this.state === 'unreachable') this.tryLater();
     }
   }
 
   private became(me: Me | null): void {
+    this.tries = 0;
     this.me = me;
     this.state = me ? 'member' : 'guest';
     if (!me && !this.hub?.guests) return rooms.stop();
@@ -99,7 +104,15 @@ export class Session {
   private ended(): void {
     if (this.me) this.lost = 'signed-out';
     rooms.stop();
+    this.me = null;
+    this.state = 'loading';
     void this.start();
+  }
+
+  private tryLater(): void {
+    this.state = 'unreachable';
+    this.timer = setTimeout(() => void this.start(), backoff(this.tries, Math.random()));
+    this.tries += 1;
   }
 }
 

@@ -45,8 +45,10 @@ describe('a session', () => {
     hub.isReachable = false;
     await session.start();
     expect(session.state).toBe('unreachable');
+    await settle(20_000);
+    expect(session.state).toBe('unreachable');
     hub.isReachable = true;
-    await session.start();
+    await settle(30_000);
     expect(session.state).toBe('member');
   });
 
