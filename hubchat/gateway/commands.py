@@ -9,9 +9,9 @@ from hubchat.access import Scope
 from hubchat.actions import messages
 from hubchat.channels.items import Stored
 from hubchat.channels.log import Log
+from hubchat.channels.pages import history_page
 from hubchat.errors import HubError
 from hubchat.framing import WireClass, message_frame
-from hubchat.gateway.pages import history_page
 from hubchat.storage.database import now_ms
 from hubchat.storage.people import read_people
 from hubchat.storage.sessions import Caller

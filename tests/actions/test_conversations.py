@@ -74,7 +74,7 @@ async def test_who_is_asked_reads_but_writes_only_after_accepting(hub: Community
     stand = await hub.stand(ben, made)
     assert stand.first(await hub.channel(made)) == 1
     assert await hub.node.readings.unread(ben.account_id, {made}) == {made: 1}
-    with pytest.raises(HubError, match="not_writable"):
+    with pytest.raises(HubError, match="not_allowed"):
         await hub.say(ben, made)
     await accept(hub.node, ben, made)
     await accept(hub.node, ben, made)
