@@ -268,10 +268,7 @@ class EntryRow(SQLModel, table=True):
     """
 
     __tablename__ = "entry"
-    __table_args__: ClassVar[Any] = (
-        Index("entry_nonce", "channel_id", "author_id", "nonce", unique=True),
-        Index("entry_target", "channel_id", "target_seq"),
-    )
+    __table_args__: ClassVar[Any] = (Index("entry_nonce", "channel_id", "author_id", "nonce", unique=True),)
     channel_id: int = _id()
     seq: int = _id()
     kind: str = _text()

@@ -81,7 +81,6 @@ def upgrade() -> None:
     postgresql_partition_by='HASH (channel_id)',
     )
     op.create_index('entry_nonce', 'entry', ['channel_id', 'author_id', 'nonce'], unique=True)
-    op.create_index('entry_target', 'entry', ['channel_id', 'target_seq'], unique=False)
     op.create_table('hub',
     sa.Column('key', sa.Text(), nullable=False),
     sa.Column('value', sa.Text(), nullable=False),
