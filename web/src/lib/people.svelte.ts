@@ -1,11 +1,12 @@
 // Who is who, and who is here: a cache of people by id that fills itself, and the presence of those a page shows.
-import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+import { SvelteMap } from 'svelte/reactivity';
 import type { Person } from './api';
 import type { Id, Presence } from './wire';
 
 const AT_ONCE = 100; // ids in one question, PROTOCOL.md
 const WATCHED = 500; // people whose presence one connection follows, PROTOCOL.md
 const GATHER_MS = 30; // rows that are drawn together ask together
+const WATCH_GATHER_MS = 300; // a list that is scrolled names others many times a second
 
 /** How the hub is asked; both reject when it can't be reached. */
 export interface PeopleSource {
@@ -18,7 +19,8 @@ export class People {
   private readonly here = new SvelteMap<Id, Presence>();
   private readonly asked = new Set<Id>();
   private wanted: Id[] = [];
-  private watched = new SvelteSet<Id>();
+  private watched = new Set<Id>();
+  private watchTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly source: PeopleSource) {}
@@ -39,15 +41,17 @@ export class People {
   }
 
   /** Whose presence is shown now; replaces the last list. */
-  async watch(ids: readonly Id[]): Promise<void> {
+  watch(ids: readonly Id[]): void {
     const next = [...new Set(ids)].slice(0, WATCHED);
     if (next.length === this.watched.size && next.every((id) => this.watched.has(id))) return;
-    this.watched = new SvelteSet(next);
-    await this.watchAgain();
+    this.watched = new Set(next);
+    this.watchTimer ??= setTimeout(() => void this.watchAgain(), WATCH_GATHER_MS);
   }
 
   /** A new connection knows nothing of what was watched before, and may know people that the last one did not. */
   async watchAgain(): Promise<void> {
+    clearTimeout(this.watchTimer);
+    this.watchTimer = undefined;
     for (const id of this.asked) if (!this.known.has(id)) this.asked.delete(id);
     const ids = [...this.watched];
     const online = ids.length ? await this.source.watch(ids).catch(() => null) : [];

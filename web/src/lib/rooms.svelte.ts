@@ -161,7 +161,7 @@ export class Rooms {
 
   /** Whose presence this page shows; replaces the last list. */
   watch(ids: readonly Id[]): void {
-    if (this.link?.me != null) void this.link.people.watch(ids);
+    if (this.link?.me != null) this.link.people.watch(ids);
   }
 
   learnPeople(people: readonly Person[]): void {

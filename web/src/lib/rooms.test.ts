@@ -443,7 +443,7 @@ describe('people', () => {
     rooms.watch([BEN]);
     rooms.person(BEN);
     rooms.person(3);
-    await settle();
+    await settle(500);
     expect(hub.commands('people')).toMatchObject([{ ids: [BEN, 3] }]);
     expect(rooms.presence(BEN)).toBe('online');
     hub.says({ signal: 'presence', people: { [BEN]: 'away' } });

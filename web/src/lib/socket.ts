@@ -81,8 +81,8 @@ export class Live {
     addEventListener('offline', this.onNetwork);
     addEventListener('pageshow', this.onVisible);
     document.addEventListener('visibilitychange', this.onVisible);
-    if (!navigator.onLine) this.happen({ type: 'network', online: false });
     this.happen({ type: 'start' });
+    if (!navigator.onLine) this.happen({ type: 'network', online: false });
   }
 
   /** For good: a new session makes a new connection. */
