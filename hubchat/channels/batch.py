@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
-import sqlalchemy as sa
 
 from hubchat import access
 from hubchat.channels.items import Change, Delete, Edit, Item, Message, Pin, React, Stored
@@ -17,6 +16,7 @@ from hubchat.errors import HubError
 from hubchat.storage import changes
 from hubchat.storage.changes import Key, Target
 from hubchat.storage.channels import ChannelRow, lock_channels, set_heads
+from hubchat.storage.database import Connection
 from hubchat.storage.entries import NewEntry, insert_entries, read_nonces
 from hubchat.storage.standings import STRANGER, Stand, read_standings
 from hubchat.wire import REACTIONS_PER_MESSAGE, Entry
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     busy: frozenset[int] = frozenset()
 
 
-def commit_items(connection: sa.Connection, items: Sequence[Item], now: int, *, wait: bool = True) -> Outcome:
+def commit_items(connection: Connection, items: Sequence[Item], now: int, *, wait: bool = True) -> Outcome:
     """Decides and stores `items`. Without `wait`, items of channels that others hold get no result (`busy`)."""
     wanted = {item.channel for item in items}
     channels = lock_channels(connection, wanted, wait=wait)
@@ -48,7 +48,7 @@ def commit_items(connection: sa.Connection, items: Sequence[Item], now: int, *, 
 class Batch:
     """The state of one transaction: what was read, and what is to be written."""
 
-    def __init__(self, connection: sa.Connection, channels: dict[int, ChannelRow], now: int) -> None:
+    def __init__(self, connection: Connection, channels: dict[int, ChannelRow], now: int) -> None:
         self.connection = connection
         self.channels = channels
         self.now = now

@@ -11,16 +11,14 @@ from functools import partial
 from time import monotonic
 from typing import Final, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-
 from hubchat.channels.batch import Outcome, commit_items
 from hubchat.channels.hub import Hub
 from hubchat.channels.items import Item, Stored
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
+from hubchat.faults import log_fault
 from hubchat.storage.channels import lock_channels
-from hubchat.storage.database import Database, OutcomeUnknown, Unavailable, now_ms, sqlstate
+from hubchat.storage.database import Connection, Database, Locked, OutcomeUnknown, Unavailable, now_ms
 from hubchat.storage.entries import read_entries, read_nonces
 from hubchat.wire import Entry
 
@@ -33,7 +31,6 @@ WAITING: Final = 10_000  # half a second's work; what comes beyond it is refused
 WAITING_BYTES: Final = 32 << 20
 WAITING_S: Final = 10.0  # longer than a client waits before it asks again
 ASK_TRIES: Final = 8  # after a commit of unknown outcome, with growing waits: 6 s in all
-LOCKED: Final = "55P03"  # PostgreSQL: lock_not_available
 
 
 class Log:
@@ -92,7 +89,7 @@ class Log:
         """
         made: list[Entry] = []
 
-        def work(connection: sa.Connection) -> T:
+        def work(connection: Connection) -> T:
             transaction = Transaction(connection, self.clock())
             done = verb(transaction)
             transaction.finish()
@@ -103,10 +100,6 @@ class Log:
             done = await self.database.write(work)
         except OutcomeUnknown:
             self._start(self._compare_heads())
-            raise
-        except DBAPIError as error:
-            if sqlstate(error) in (LOCKED, "40P01", "40001"):
-                raise HubError("overloaded", retry_after_ms=500) from error
             raise
         self.hub.publish(made)
         return done
@@ -123,8 +116,9 @@ class Log:
         try:
             while self._waiting:
                 batch = self._take()
-                if batch:
-                    await self._commit(batch)
+                # Somebody may hold a channel for over 2 s: then the others go on without it
+                if batch and not (await self._commit(batch) or await self._commit(batch, wait=False)):
+                    _tell(batch, [Locked()] * len(batch))
         finally:
             self._runner = None
 
@@ -145,25 +139,30 @@ class Log:
                 size += item.size
         return batch
 
-    async def _commit(self, batch: list[Item], *, wait: bool = True) -> None:
-        """Commits a batch whatever happens: every item is told what became of it."""
+    async def _commit(self, batch: list[Item], *, wait: bool = True) -> bool:
+        """Commits a batch; every item is told what became of it. False, and nobody told, when it was `Locked`."""
         try:
             outcome = await self.database.write(partial(commit_items, items=batch, now=self.clock(), wait=wait))
         except OutcomeUnknown:
             await self._ask(batch)
+        except Locked:
+            return False
         except HubError as error:
             _tell(batch, [error] * len(batch))
-        except Exception as error:
-            if isinstance(error, DBAPIError) and sqlstate(error) == LOCKED:
-                await self._set_aside(batch)
-            elif len(batch) > 1:
-                for item in batch:  # one of them is poison; the others are not to blame
-                    await self._commit([item])
+        except Exception as error:  # noqa: BLE001  # one of them is poison; the others are not to blame
+            if len(batch) > 1:
+                await self._commit_one_by_one(batch)
             else:
-                log.exception("an item can't be stored", extra={"action": batch[0].action})
-                _tell(batch, [HubError("fault")])
+                fault_id = log_fault(log, error, f"can't store a {batch[0].action}:")
+                _tell(batch, [HubError("fault", f"our fault, logged as {fault_id}")])
         else:
             self._finish(batch, outcome)
+        return True
+
+    async def _commit_one_by_one(self, batch: Sequence[Item]) -> None:
+        for item in batch:
+            if not await self._commit([item]):
+                self._put_aside([item])
 
     def _finish(self, items: Sequence[Item], outcome: Outcome) -> None:
         """After the commit, in one turn: bytes to readers, the reply to each sender."""
@@ -174,10 +173,6 @@ class Log:
             self._put_aside(item for item in items if item.channel in outcome.busy)
 
     # ------------------------------------------------------------ channels that can't be locked
-
-    async def _set_aside(self, batch: list[Item]) -> None:
-        """Somebody holds a channel for over 2 s: the others go on without it."""
-        await self._commit(batch, wait=False)
 
     def _put_aside(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -195,25 +190,9 @@ class Log:
             for item in [item for item in batch if item.waiting_since < too_old]:
                 batch.remove(item)
                 item.done(HubError("overloaded", retry_after_ms=1_000))
-            if batch and not await self._commit_waiting(batch):
+            if batch and not await self._commit(batch):
                 waiting.extendleft(reversed(batch))
         del self._aside[channel]
-
-    async def _commit_waiting(self, batch: list[Item]) -> bool:
-        """Commits items of one channel; False when it is still held."""
-        try:
-            outcome = await self.database.write(partial(commit_items, items=batch, now=self.clock()))
-        except DBAPIError as error:
-            if sqlstate(error) == LOCKED:
-                return False
-            _tell(batch, [HubError("fault")] * len(batch))
-        except OutcomeUnknown:
-            await self._ask(batch)
-        except HubError as error:
-            _tell(batch, [error] * len(batch))
-        else:
-            self._finish(batch, outcome)
-        return True
 
     # ------------------------------------------------------------ unknown outcomes
 
@@ -255,7 +234,7 @@ def _tell(items: Sequence[Item], results: Sequence[Stored | HubError]) -> None:
 
 
 def _stored(
-    connection: sa.Connection, items: Sequence[Item]
+    connection: Connection, items: Sequence[Item]
 ) -> tuple[dict[tuple[int, int, str], tuple[int, int]], list[Entry]]:
     """What of `items` is stored, and their entries as readers see them now."""
     lock_channels(connection, {item.channel for item in items})

@@ -2,8 +2,7 @@
 
 from typing import Any, Final
 
-import sqlalchemy as sa
-
+from hubchat.storage.database import Connection
 from hubchat.storage.entries import Page, read_after, read_before
 from hubchat.storage.standings import Seat
 from hubchat.wire import SERVER_FRAME_BYTES, Dialect, Entry, History, encode
@@ -11,7 +10,7 @@ from hubchat.wire import SERVER_FRAME_BYTES, Dialect, Entry, History, encode
 ROOM: Final = SERVER_FRAME_BYTES - 4_096  # for what stands around the entries
 
 
-def history_page(connection: sa.Connection, seat: Seat, asked: History, dialect: Dialect) -> dict[str, Any]:
+def history_page(connection: Connection, seat: Seat, asked: History, dialect: Dialect) -> dict[str, Any]:
     """The entries asked for, oldest first: before, after or around a seq, else the newest."""
     head = seat.channel.head
     first = seat.stand.first(seat.channel)
@@ -28,7 +27,7 @@ def history_page(connection: sa.Connection, seat: Seat, asked: History, dialect:
     return {"entries": entries, "head": head, "first": first, "more": page.more or cut}
 
 
-def _around(connection: sa.Connection, seat: Seat, around: int, first: int, limit: int) -> Page:
+def _around(connection: Connection, seat: Seat, around: int, first: int, limit: int) -> Page:
     """Half of the limit up to and with `around`, half after it; `more` when either side goes on."""
     half = max(1, limit // 2)
     older = read_before(connection, seat.channel.id, first=first, before=around + 1, limit=half)

@@ -5,12 +5,10 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-import sqlalchemy as sa
-
 from hubchat.channels.hub import Hub
 from hubchat.errors import HubError
 from hubchat.storage.channels import read_channels
-from hubchat.storage.database import Database
+from hubchat.storage.database import Connection, Database
 from hubchat.storage.readings import mark_read, read_positions, set_read
 
 log = logging.getLogger(__name__)
@@ -65,7 +63,7 @@ class Readings:
     async def unread(self, account: int, channels: set[int]) -> dict[int, int]:
         """How many entries are unread in each of these channels."""
 
-        def read(connection: sa.Connection) -> dict[int, int]:
+        def read(connection: Connection) -> dict[int, int]:
             rows = read_channels(connection, channels)
             return {
                 position.channel.id: position.unread

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from hubchat.errors import HubError
 from hubchat.storage.channels import ACCESS, ChannelRow, lock_channels, set_heads
-from hubchat.storage.database import now_ms
+from hubchat.storage.database import Connection, now_ms
 from hubchat.storage.entries import NewEntry, insert_entries, read_entries
 from hubchat.wire import Entry
 
@@ -20,7 +19,7 @@ from hubchat.wire import Entry
 class Transaction:
     """One transaction of a verb. First `lock`, then read and check, then write and `append`."""
 
-    connection: sa.Connection
+    connection: Connection
     now: int = field(default_factory=now_ms)
     channels: dict[int, ChannelRow] = field(default_factory=dict)
     appended: list[NewEntry] = field(default_factory=list)

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import secrets
-import traceback
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,6 +10,7 @@ from hubchat import wire
 from hubchat.channels.hub import Subscription
 from hubchat.channels.items import Stored
 from hubchat.errors import RESTARTING, STOOD_STILL, TOO_MANY_BAD, Close, HubError
+from hubchat.faults import log_fault
 from hubchat.framing import message_frame
 from hubchat.gateway.commands import OTHERS, SCOPES, WRITES
 from hubchat.gateway.link import Link
@@ -253,9 +252,7 @@ class Session:
         except HubError as error:
             self._refuse(command.id, error)
         except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-            fault_id = secrets.token_hex(8)
-            where = "".join(traceback.format_tb(error.__traceback__)[-12:])
-            log.error("fault %s: %s\n%s", fault_id, type(error).__name__, where)
+            fault_id = log_fault(log, error)
             self._refuse(command.id, HubError("fault", f"our fault, logged as {fault_id}"))
 
     def _answer(self, command_id: int, ok: Mapping[str, Any] | None) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, OperationalError
@@ -24,7 +24,9 @@ from hubchat.errors import HubError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Work = Callable[[sa.Connection], T]
+Connection: TypeAlias = sa.Connection
+"""What storage functions take; nobody else speaks SQL over it."""
+Work = Callable[[Connection], T]
 
 READERS: Final = 4  # threads that read on SQLite: more only wait for the interpreter
 BUSY_MS: Final = 5_000  # how long SQLite waits for another process's write
@@ -38,6 +40,13 @@ class Unavailable(HubError):
 
     def __init__(self) -> None:
         super().__init__("database_unavailable", retry_after_ms=1_000)
+
+
+class Locked(HubError):
+    """A channel is held by another transaction for over 2 s, or two waited for each other. Nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("overloaded", retry_after_ms=500)
 
 
 class OutcomeUnknown(HubError):
@@ -239,6 +248,8 @@ class PostgresDatabase:
         await self.engine.dispose()
 
     def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, DBAPIError) and sqlstate(error) in _LOCKED:
+            return Locked()
         gone = isinstance(error, PoolTimeout | OSError | asyncio.TimeoutError | InvalidRequestError) or (
             isinstance(error, DBAPIError) and (error.connection_invalidated or sqlstate(error)[:2] in _GONE)
         )
@@ -252,8 +263,12 @@ _GONE: Final = frozenset({"08", "53", "57", "58", "25", "XX"})
 """SQLSTATE classes of a server that is away, full, shutting down or read-only."""
 
 
+_LOCKED: Final = frozenset({"55P03", "40P01", "40001"})
+"""SQLSTATEs of a lock that was not had in time, of a deadlock, and of a conflict."""
+
+
 def sqlstate(error: DBAPIError) -> str:
-    """The five letters PostgreSQL gives with an error; empty elsewhere. 55P03: a lock was not had in time."""
+    """The five letters PostgreSQL gives with an error; empty elsewhere."""
     return getattr(error.orig, "sqlstate", None) or ""
 
 
