@@ -11,14 +11,13 @@ from starlette.routing import Route
 
 from hubchat.api import accounts, docs, health, hub, people, sessions, tokens
 from hubchat.api.edge import Edge, tell_error, tell_no_route
-from hubchat.api.endpoint import Endpoint, routes
+from hubchat.api.endpoint import METHODS, Endpoint, routes
 from hubchat.api.pages import Pages
 from hubchat.errors import HubError
 from hubchat.gateway.admission import Admission
 from hubchat.node import Node
 
 API: Final = "/api/v1"
-METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (
     hub.ROUTES,
     accounts.ROUTES,

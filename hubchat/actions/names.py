@@ -48,12 +48,12 @@ _RESERVED_LIKENESSES: Final = frozenset(map(likeness, RESERVED))
 
 def read_name(given: str) -> str:
     """A name as it is kept: NFC, one space between words. Raises `name_invalid`."""
-    name = " ".join(unicodedata.normalize("NFC", given[: NAME_CHARS * 20]).split())
+    name = unicodedata.normalize("NFC", given[: NAME_CHARS * 20]).strip()
     try:
         check_text("name", name)  # something that is seen, no NUL, no lone surrogate
     except HubError:
         raise _name_invalid() from None
-    if len(name) > NAME_CHARS or any(map(_is_hidden, name)):
+    if any(map(_is_hidden, name)) or len(name := " ".join(name.split())) > NAME_CHARS:
         raise _name_invalid()
     return name
 

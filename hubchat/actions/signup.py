@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-import sqlalchemy as sa
-
 from hubchat.access import SCOPES
 from hubchat.actions import invites, links, recovery
 from hubchat.actions.accounts import insert
@@ -16,7 +14,7 @@ from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage import accounts, credentials
 from hubchat.storage.accounts import Made, NewAccount
-from hubchat.storage.database import now_ms
+from hubchat.storage.database import Connection, now_ms
 from hubchat.storage.invites import read_invite
 from hubchat.storage.links import read_link
 from hubchat.storage.sessions import Caller, hash_secret
@@ -94,7 +92,7 @@ async def _find_door(node: Node, code: str | None) -> Door:
     return door
 
 
-def _read_door(connection: sa.Connection, code: str) -> Door:
+def _read_door(connection: Connection, code: str) -> Door:
     hashed, now = hash_secret(code), now_ms()
     link = read_link(connection, hashed, now)
     if link is not None and link.purpose == "first_admin" and not accounts.has_administrator(connection):
@@ -102,7 +100,7 @@ def _read_door(connection: sa.Connection, code: str) -> Door:
     return "invite" if read_invite(connection, hashed, now) else None
 
 
-def _require_free(connection: sa.Connection, handle: str) -> None:
+def _require_free(connection: Connection, handle: str) -> None:
     if accounts.is_likeness_taken(connection, likeness(handle)):
         raise HubError("handle_taken")
 

@@ -1,5 +1,6 @@
 """What goes out: values as JSON, times as RFC 3339, errors as API.md's map. Never HTML, never a stack trace."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -38,6 +39,13 @@ def refusal(error: HubError) -> Response:
         answer.headers["Retry-After"] = str(-(-(error.retry_after_ms or RETRY_AFTER_MS) // 1_000))
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def wrong_method(allowed: Iterable[str]) -> Response:
+    """RFC 9110, 15.5.6: a 405 says which methods there are."""
+    answer = refusal(HubError("method_unknown"))
+    answer.headers["Allow"] = ", ".join(allowed)
     return answer
 
 

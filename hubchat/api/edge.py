@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hubchat.api.answers import refusal
+from hubchat.api.answers import refusal, wrong_method
 from hubchat.api.asking import home_of
 from hubchat.errors import HubError
 
@@ -85,10 +85,9 @@ async def tell_error(request: Request, error: Exception) -> Response:
 async def tell_no_route(request: Request, error: Exception) -> Response:
     """For what the router raises: no such path, or not by this method."""
     assert isinstance(error, HTTPException)
-    answer = refusal(HubError("method_unknown" if error.status_code == 405 else "path_unknown"))
-    if error.headers and "Allow" in error.headers:
-        answer.headers["Allow"] = error.headers["Allow"]
-    return answer
+    if error.status_code == 404:
+        return refusal(HubError("path_unknown"))
+    return wrong_method((error.headers or {}).get("Allow", "").split(", "))
 
 
 def _add_headers(headers: MutableHeaders, path: str, secure: bool) -> None:

@@ -19,7 +19,7 @@ A handler gives a value for JSON, None (204), or a Response of its own. It raise
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -30,13 +30,15 @@ from hubchat.access import Scope
 from hubchat.actions.proofs import require_confirmed
 from hubchat.addresses import Home
 from hubchat.api import repeats
-from hubchat.api.answers import Json, nothing
+from hubchat.api.answers import Json, nothing, wrong_method
 from hubchat.api.asking import home_of, identify, require_our_origin
 from hubchat.api.forms import Nothing, Query, read_body, read_form, read_query
 from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage.sessions import Caller
 from hubchat.wire import MAX_ID
+
+METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +139,14 @@ def routes(prefix: str, table: tuple[Endpoint, ...]) -> list[Route]:
     for row in table:
         assert row.method not in paths.setdefault(row.path, {}), f"{row.method} {row.path} stands twice"
         paths[row.path][row.method] = row
-    return [Route(prefix + path, _by_method(rows), methods=list(rows)) for path, rows in paths.items()]
+    return [Route(prefix + path, _by_method(rows), methods=METHODS) for path, rows in paths.items()]
 
 
 def _by_method(rows: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+    allowed = [*rows, *(["HEAD"] if "GET" in rows else [])]
+
     async def answer(request: Request) -> Response:
-        return await rows["GET" if request.method == "HEAD" else request.method](request)
+        row = rows.get("GET" if request.method == "HEAD" else request.method)
+        return await row(request) if row else wrong_method(allowed)
 
     return answer

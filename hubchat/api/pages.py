@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hubchat.api.answers import wrong_method
 from hubchat.errors import HubError
 
 STATIC: Final = Path(__file__).parent.parent / "static"
@@ -51,7 +52,7 @@ class Pages:
         if found is None:
             raise HubError("path_unknown")
         if request.method not in ("GET", "HEAD"):
-            raise HubError("method_unknown")
+            return wrong_method(("GET", "HEAD"))
         return _answer(found, request.headers)
 
 

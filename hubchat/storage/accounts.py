@@ -7,14 +7,11 @@ import sqlalchemy as sa
 from hubchat.access import INBOX, HubRole
 from hubchat.storage.channels import insert_channel
 from hubchat.storage.database import new_id
-from hubchat.storage.tables import Account, Consent, Membership, Persona
+from hubchat.storage.tables import HANDLE_LIKENESS, Account, Consent, Membership, Persona
 
 _account = Account.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
 _persona = Persona.__table__  # type: ignore[attr-defined]
 _consent = Consent.__table__  # type: ignore[attr-defined]
-
-LIKENESS: Final = "replace(replace(replace(persona.handle, '-', ''), '0', 'o'), '1', 'l')"
-"""How a handle looks at a glance; `actions/names.py` folds what is asked for in the same way."""
 
 
 class NewAccount(NamedTuple):
@@ -109,7 +106,7 @@ def is_handle_taken(connection: sa.Connection, handle: str) -> bool:
 def is_likeness_taken(connection: sa.Connection, likeness: str) -> bool:
     """Whether a handle that looks like this one is, or was, somebody's."""
     found = connection.execute(
-        sa.text(f"SELECT 1 FROM persona WHERE {LIKENESS} = :likeness LIMIT 1"), {"likeness": likeness}
+        sa.text(f"SELECT 1 FROM persona WHERE {HANDLE_LIKENESS} = :likeness LIMIT 1"), {"likeness": likeness}
     )
     return found.first() is not None
 

@@ -4,9 +4,9 @@ Who signs in is an account, who is seen is a persona: every `author_id`, `person
 no `account_id` ever does.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 
@@ -44,6 +44,9 @@ class Hub(SQLModel, table=True):
 
 # ---------------------------------------------------------------- people
 
+HANDLE_LIKENESS: Final = "replace(replace(replace(handle, '-', ''), '0', 'o'), '1', 'l')"
+"""How a handle looks at a glance; `actions/names.py` folds what is asked for in the same way."""
+
 
 class Account(SQLModel, table=True):
     """Who signs in. `presence`: shared, conversations or nobody. `trusted`: no newcomer's limits."""
@@ -65,6 +68,7 @@ class Account(SQLModel, table=True):
 class Persona(SQLModel, table=True):
     """Who is seen. A handle is never given out again: rows stay, `gone_at` says since when nobody is behind it."""
 
+    __table_args__: ClassVar[Any] = (Index("persona_likeness", text(HANDLE_LIKENESS)),)
     id: int = _id()
     account_id: int = _ref("account.id", index=True)
     handle: str = _text(unique=True)

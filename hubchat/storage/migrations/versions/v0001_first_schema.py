@@ -214,6 +214,8 @@ def upgrade() -> None:
     sa.UniqueConstraint('handle')
     )
     op.create_index(('ix_persona_account_id'), 'persona', ['account_id'], unique=False)
+    likeness = "replace(replace(replace(handle, '-', ''), '0', 'o'), '1', 'l')"
+    op.create_index('persona_likeness', 'persona', [sa.text(likeness)], unique=False)
     op.create_table('reading',
     sa.Column('channel_id', sa.BigInteger(), nullable=False),
     sa.Column('account_id', sa.BigInteger(), nullable=False),
