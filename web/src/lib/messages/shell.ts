@@ -30,7 +30,7 @@ export const shell = {
   'shell.no-groups': 'You are in no group yet.',
   'shell.no-conversations': 'No conversations yet.',
   'connection.lost': 'The connection to the hub is lost. We keep trying.',
-  'fault.field': 'Something here is not right. Please check it.',
+  'form.field': 'Something here is not right. Please check it.',
   'mishap.react': 'Your reaction was not kept.',
   'mishap.delete': 'The message was not deleted.',
   'mishap.pin': 'The pin was not changed.',

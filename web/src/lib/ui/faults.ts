@@ -29,7 +29,7 @@ export function fieldsOf(error: unknown): Record<string, string> {
   if (!(error instanceof ApiError)) return {};
   const field = FIELD_OF[error.reason];
   if (field) return { [field]: faultText(error) };
-  return Object.fromEntries(Object.keys(error.fields ?? {}).map((name) => [name, t('fault.field')]));
+  return Object.fromEntries(Object.keys(error.fields ?? {}).map((name) => [name, t('form.field')]));
 }
 
 export function isReason(error: unknown, ...reasons: string[]): boolean {

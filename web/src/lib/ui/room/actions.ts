@@ -16,6 +16,8 @@ export interface Action {
   word: string;
   icon: Component;
   run: () => void;
+  /** Takes the focus elsewhere: to the composer, a dialog, the picker. */
+  leaves?: true;
   /** Takes something away for good. */
   grave?: true;
 }
@@ -30,10 +32,10 @@ export function actionsFor(message: Message, room: Room, acts: Acts, open: Opene
   if (seq === null || message.deleted) return [];
   const writes = room.can('send');
   const actions: (Action | false)[] = [
-    room.can('react') && { word: t('message.react'), icon: SmilePlus, run: open.react },
-    writes && { word: t('message.reply'), icon: Reply, run: () => acts.reply(message) },
+    room.can('react') && { word: t('message.react'), icon: SmilePlus, run: open.react, leaves: true },
+    writes && { word: t('message.reply'), icon: Reply, run: () => acts.reply(message), leaves: true },
     room.can('edit') &&
-      message.mine && { word: t('message.edit'), icon: Pencil, run: () => acts.edit(message) },
+      message.mine && { word: t('message.edit'), icon: Pencil, run: () => acts.edit(message), leaves: true },
     { word: t('message.copy'), icon: Copy, run: () => void navigator.clipboard.writeText(message.text) },
     room.can('pin') && {
       word: message.pinned ? t('message.unpin') : t('message.pin'),
@@ -44,6 +46,7 @@ export function actionsFor(message: Message, room: Room, acts: Acts, open: Opene
       word: t('message.delete'),
       icon: Trash2,
       run: open.remove,
+      leaves: true,
       grave: true,
     },
   ];
