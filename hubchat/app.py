@@ -9,7 +9,21 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from hubchat.api import accounts, docs, health, hub, people, sessions, tokens
+from hubchat.api import (
+    accounts,
+    channels,
+    conversations,
+    docs,
+    groups,
+    health,
+    hub,
+    invites,
+    members,
+    messages,
+    people,
+    sessions,
+    tokens,
+)
 from hubchat.api.edge import Edge, tell_error, tell_no_route
 from hubchat.api.endpoint import METHODS, Endpoint, routes
 from hubchat.api.pages import Pages
@@ -24,6 +38,12 @@ TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (
     sessions.ROUTES,
     tokens.ROUTES,
     people.ROUTES,
+    channels.ROUTES,
+    messages.ROUTES,
+    groups.ROUTES,
+    members.ROUTES,
+    invites.ROUTES,
+    conversations.ROUTES,
 )
 
 

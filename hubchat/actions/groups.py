@@ -83,15 +83,15 @@ async def create(node: Node, caller: Caller, new: NewGroup) -> int:
     return await node.log.write(create)
 
 
-async def change(node: Node, caller: Caller, group_id: int, change: GroupChange, if_match: str | None = None) -> None:
-    """Changes a group. Raises `changed_meanwhile` where `if_match` is not its `version` any more."""
-    await node.log.write(lambda tx: _change(enter(tx, caller, group_id), change, if_match))
+async def change(node: Node, caller: Caller, group_id: int, change: GroupChange, seen: str | None = None) -> None:
+    """Changes a group. Raises `changed_meanwhile` where its `version` is not the one `seen` any more."""
+    await node.log.write(lambda tx: _change(enter(tx, caller, group_id), change, seen))
 
 
-def _change(here: Here, change: GroupChange, if_match: str | None) -> None:
+def _change(here: Here, change: GroupChange, seen: str | None) -> None:
     here.require("see")
-    if if_match is not None and if_match != version(here.room):
-        raise HubError("changed_meanwhile")
+    if seen is not None and seen != version(here.room):
+        raise HubError("changed_meanwhile", facts={"version": version(here.room)})
     room = here.room
     opening = change.state == "open" and room.state == "archived"
     if opening:

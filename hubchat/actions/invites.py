@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from hubchat import access
 from hubchat.actions.here import enter
-from hubchat.actions.members import admit, enter_for
+from hubchat.actions.members import INVITED_MS, admit, enter_for
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
@@ -19,6 +19,14 @@ USES: Final = 100
 OPEN: Final = 100  # links a group has at once: more are forgotten about, and then somebody comes in by them
 
 
+class Invited(NamedTuple):
+    """An invitation by handle. `id` is the person's; it is no new one where they were invited already."""
+
+    id: int
+    expires_at: int
+    is_new: bool
+
+
 class NewLink(NamedTuple):
     """A link just made. `code` is told this once: 128 random bits, of which only the hash is kept."""
 
@@ -27,30 +35,29 @@ class NewLink(NamedTuple):
     expires_at: int
 
 
-async def invite(node: Node, caller: Caller, group_id: int, handle: str) -> bool:
-    """Invites a person; whoever asked to come in is let in at once. False when they were invited already.
+async def invite(node: Node, caller: Caller, group_id: int, handle: str) -> Invited:
+    """Invites a person; whoever asked to come in is let in at once.
 
     Raises `person_unknown`, `already_member`, `banned`. Who blocked the caller hears nothing, and the caller
     sees no difference.
     """
 
-    def invite(tx: Transaction) -> bool:
+    def invite(tx: Transaction) -> Invited:
         here, guest = enter_for(tx, caller, group_id, handle, "invite")
+        invited = Invited(guest.persona_id, tx.now + INVITED_MS, guest.state != "invited")
         if guest.state in ("member", "banned"):
             raise HubError("already_member" if guest.state == "member" else "banned")
         if guest.state == "requested":
             admit(here, guest)
             here.tell(guest.inbox_id, "approved", author=caller.persona_id)
-            return True
-        if conversations.read_blocking(tx.connection, caller.account_id, [guest.account_id]):
-            return True
-        members.set_membership(
-            tx.connection, group_id, guest.account_id, guest.persona_id, state="invited", at=tx.now,
-            by=caller.account_id,
-        )  # fmt: skip
-        if guest.state != "invited":
-            here.tell(guest.inbox_id, "invitation", author=caller.persona_id)
-        return guest.state != "invited"
+        elif not conversations.read_blocking(tx.connection, caller.account_id, [guest.account_id]):
+            members.set_membership(
+                tx.connection, group_id, guest.account_id, guest.persona_id, state="invited", at=tx.now,
+                by=caller.account_id,
+            )  # fmt: skip
+            if invited.is_new:
+                here.tell(guest.inbox_id, "invitation", author=caller.persona_id)
+        return invited
 
     return await node.log.write(invite)
 

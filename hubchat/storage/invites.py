@@ -1,4 +1,4 @@
-"""Invitations by link, kept by the SHA-256 of their code. One whose maker is a member no more is not found."""
+"""Invitations: links, kept by the SHA-256 of their code. What somebody made who is a member no more is not found."""
 
 from typing import Any, Final, NamedTuple
 
@@ -10,27 +10,39 @@ from hubchat.storage.members import PERSON, Person, person_of
 
 
 class Invite(NamedTuple):
-    """A link that lets in, with who made it and how they stand there now: it dies with their rights."""
+    """A way in, with who made it and how they stand there now: it dies with their rights.
+
+    By handle: `handle` says whose, and `id` is theirs; else by link.
+    """
 
     id: int
     access_id: int
-    maker_id: int
     maker: Person
     standing: Standing
+    handle: str | None
     uses_left: int
     expires_at: int
 
 
-_FIND: Final = (
-    "SELECT invite.id, invite.access_id, invite.by, invite.uses_left, invite.expires_at, "
-    f"account.role AS hub_role, membership.role, {PERSON} FROM invite "
-    "JOIN account ON account.id = invite.by AND account.state = 'active' "
-    "JOIN membership ON membership.access_id = invite.access_id AND membership.account_id = invite.by "
+_MADE: Final = (
+    "SELECT made.id, made.access_id, made.invited, made.uses_left, made.expires_at, account.role AS hub_role, "
+    f"membership.role, {PERSON} FROM made JOIN account ON account.id = made.by AND account.state = 'active' "
+    "JOIN membership ON membership.access_id = made.access_id AND membership.account_id = made.by "
     "AND membership.state = 'member' JOIN persona ON persona.id = membership.persona_id "
-    "WHERE invite.uses_left > 0 AND invite.expires_at > :now AND "
+    "WHERE made.uses_left > 0 AND made.expires_at > :now "
 )
-_BY_CODE: Final = sa.text(_FIND + "invite.hash = :hash")
-_BY_GROUP: Final = sa.text(_FIND + "invite.access_id = :id AND invite.id > :after ORDER BY invite.id LIMIT :limit")
+_BY_CODE: Final = sa.text(
+    "WITH made AS (SELECT id, access_id, by, CAST(NULL AS text) AS invited, uses_left, expires_at FROM invite "
+    f"WHERE hash = :hash) {_MADE}"
+)
+_BY_GROUP: Final = sa.text(
+    "WITH made AS (SELECT id, access_id, by, CAST(NULL AS text) AS invited, uses_left, expires_at FROM invite "
+    "WHERE access_id = :id UNION ALL "
+    "SELECT membership.persona_id, access_id, by, persona.handle, 1, membership.joined_at + :held "
+    "FROM membership JOIN persona ON persona.id = membership.persona_id "
+    "WHERE membership.access_id = :id AND membership.state = 'invited') "
+    f"{_MADE} AND made.id > :after AND (CAST(:by AS bigint) IS NULL OR made.by = :by) ORDER BY made.id LIMIT :limit"
+)
 
 
 def insert_invite(
@@ -62,9 +74,14 @@ def read_invite(connection: sa.Connection, code_hash: str, now: int) -> Invite |
     return None if row is None else _invite(row)
 
 
-def read_invites(connection: sa.Connection, access_id: int, *, now: int, limit: int, after: int = 0) -> list[Invite]:
-    """The links of a group that have not ended, by id from the one after `after` on."""
-    keys = {"id": access_id, "now": now, "limit": limit, "after": after}
+def read_invites(
+    connection: sa.Connection, access_id: int, *, now: int, held: int, by: int | None, limit: int, after: int = 0
+) -> list[Invite]:
+    """Every invitation to a group that has not ended, by id from the one after `after` on.
+
+    Those by handle hold for `held` ms. Where `by` is set, only what that account made.
+    """
+    keys = {"id": access_id, "now": now, "held": held, "by": by, "limit": limit, "after": after}
     return [_invite(row) for row in connection.execute(_BY_GROUP, keys)]
 
 
@@ -105,6 +122,6 @@ def _invite(row: Any) -> Invite:
     hub_role: HubRole = row.hub_role
     role: GroupRole = row.role
     return Invite(
-        row.id, row.access_id, row.by, person_of(row), Standing(hub_role, "member", role), row.uses_left,
+        row.id, row.access_id, person_of(row), Standing(hub_role, "member", role), row.invited, row.uses_left,
         row.expires_at,
     )  # fmt: skip

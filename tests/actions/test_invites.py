@@ -11,7 +11,7 @@ from hubchat.actions.groups import GroupChange
 from hubchat.errors import HubError
 from hubchat.storage.database import now_ms
 from hubchat.storage.invites import read_invite, read_invites
-from hubchat.storage.sessions import hash_secret
+from hubchat.storage.sessions import Caller, hash_secret
 from tests.community import Community
 
 DAY_MS = 86_400_000
@@ -26,8 +26,7 @@ async def set_time(hub: Community, statement: str, **values: object) -> None:
 async def test_an_invited_person_is_told_and_comes_in_when_they_like(hub: Community, visibility: Visibility) -> None:
     ada, ben = await hub.members("ada", "ben")
     group = await hub.group(ada, visibility)
-    assert await invites.invite(hub.node, ada, group, "ben")
-    assert not await invites.invite(hub.node, ada, group, "ben")
+    assert [(await invites.invite(hub.node, ada, group, "ben")).is_new for _ in range(2)] == [True, False]
     [notice] = await hub.notices(ben)
     assert notice == {"about": {"channel": group}, "reason": "invitation"}
     assert await hub.states(group, [ben]) == ["invited"]
@@ -85,7 +84,7 @@ async def test_who_blocked_the_inviter_hears_nothing_and_the_inviter_sees_no_dif
         hub, "INSERT INTO block (account_id, blocked_id, at) VALUES (:ben, :ada, 1)",
         ben=ben.account_id, ada=ada.account_id,
     )  # fmt: skip
-    assert await invites.invite(hub.node, ada, group, "ben")
+    assert (await invites.invite(hub.node, ada, group, "ben")).is_new
     assert await hub.notices(ben) == []
     assert await hub.states(group, [ben]) == ["none"]
 
@@ -197,7 +196,16 @@ async def test_a_link_has_bounds(hub: Community, monkeypatch: pytest.MonkeyPatch
     await invites.make_link(hub.node, ada, group, uses=100, expires_at=now + 29 * DAY_MS)
     with pytest.raises(HubError, match="too_many"):
         await invites.make_link(hub.node, ada, group)
-    assert len(await hub.read(lambda connection: read_invites(connection, group, now=now, limit=50))) == 2
+    assert await listed(hub, group) == 2
+
+
+async def listed(hub: Community, group: int, by: Caller | None = None) -> int:
+    """How many invitations of a group, or of one member to it, have not ended."""
+    account, now = by.account_id if by else None, now_ms()
+    found = await hub.read(
+        lambda connection: read_invites(connection, group, now=now, held=30 * DAY_MS, by=account, limit=50)
+    )
+    return len(found)
 
 
 async def test_members_take_back_their_own_invitations_and_moderators_every_one(hub: Community) -> None:
@@ -206,6 +214,7 @@ async def test_members_take_back_their_own_invitations_and_moderators_every_one(
     links = [await invites.make_link(hub.node, who, group) for who in (ada, ben)]
     await invites.invite(hub.node, ada, group, "cem")
     await invites.invite(hub.node, ben, group, "dan")
+    assert [await listed(hub, group, who) for who in (None, ada, ben, cem)] == [4, 2, 2, 0]
     for invite_id in (links[0].id, cem.persona_id):
         with pytest.raises(HubError, match="thing_unknown"):
             await invites.end(hub.node, ben, group, invite_id)
