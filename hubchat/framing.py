@@ -100,20 +100,19 @@ def frame(opcode: int, payload: bytes) -> bytes:
     return _head(_FIN | opcode, len(payload)) + payload
 
 
-def data_frame(opcode: int, payload: bytes, window_bits: int) -> bytes:
-    """One whole data frame from the server, compressed where that was agreed upon and makes it smaller."""
-    if window_bits and len(payload) >= COMPRESS_FROM_BYTES:
-        deflater = zlib.compressobj(wbits=-window_bits)
-        packed = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        if len(packed) - len(_FLUSHED) < len(payload):
-            body = packed[: -len(_FLUSHED)]  # RFC 7692, 7.2.1: the flush's end is not sent
-            return _head(_FIN | _RSV1 | opcode, len(body)) + body
-    return frame(opcode, payload)
+def packed_frame(opcode: int, payload: bytes, window_bits: int) -> bytes:
+    """One whole data frame from the server, compressed on its own (RFC 7692, 7.2.1)."""
+    deflater = zlib.compressobj(wbits=-window_bits)
+    body = (deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH))[: -len(_FLUSHED)]
+    return _head(_FIN | _RSV1 | opcode, len(body)) + body
 
 
 def message_frame(kind: WireClass, payload: bytes) -> bytes:
-    """A message as every connection of this class gets it."""
-    return data_frame(kind.opcode, payload, kind.window_bits)
+    """A message as every connection of this class gets it: compressed, where that was agreed upon and shortens it."""
+    plain = frame(kind.opcode, payload)
+    if not kind.window_bits or len(payload) < COMPRESS_FROM_BYTES:
+        return plain
+    return min(packed_frame(kind.opcode, payload, kind.window_bits), plain, key=len)
 
 
 def close_frame(code: int, reason: str) -> bytes:

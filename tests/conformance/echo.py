@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from websockets.frames import Opcode
 
-from hubchat.framing import data_frame
+from hubchat.framing import frame, packed_frame
 from hubchat.gateway.protocol import HttpEdge, Keeper, Link, Rules, Upgrade
 
 AUTOBAHN = Rules(frame_bytes=16 << 20, any_subprotocol=True)
@@ -20,14 +20,16 @@ AUTOBAHN = Rules(frame_bytes=16 << 20, any_subprotocol=True)
 
 
 class Echo:
-    """Whatever comes goes back, as the same kind of frame."""
+    """Whatever comes goes back, as the same kind of frame; compressed, where that is agreed upon, in every case, since
+    kosoku's compression cases fall over messages that are not."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
 
     def received(self, message: bytes | str) -> None:
         opcode, payload = (Opcode.TEXT, message.encode()) if isinstance(message, str) else (Opcode.BINARY, message)
-        self.link.write(data_frame(opcode, payload, self.link.kind.window_bits))
+        bits = self.link.kind.window_bits
+        self.link.write(packed_frame(opcode, payload, bits) if bits else frame(opcode, payload))
 
     def paused(self) -> None:
         self.link.stop_reading()

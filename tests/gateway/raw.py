@@ -60,7 +60,7 @@ def request_head(
 
 
 class Received(NamedTuple):
-    """A frame of the server."""
+    """A frame of the server, decompressed."""
 
     opcode: int
     payload: bytes
@@ -98,6 +98,8 @@ class Raw:
                 length = int.from_bytes(await self.reader.readexactly(8))
             payload = await self.reader.readexactly(length)
         assert first & 0xB0 == 0x80, "a server's frame is whole and has no further reserved bits"
+        if first & 0x40:
+            payload = zlib.decompress(payload + b"\0\0\xff\xff\1\0\0\xff\xff", wbits=-15)
         return Received(first & 0x0F, payload, bool(first & 0x40))
 
     async def text(self) -> str:

@@ -45,6 +45,16 @@ async def test_a_peer_that_breaks_the_protocol_is_told_how_and_hung_up_on(data: 
         assert gateway.keeper.unfinished_bytes == 0
 
 
+async def test_what_a_peer_goes_on_to_send_does_not_reset_what_it_is_told() -> None:
+    async with serving(RecordingGateway()) as port, opened(port) as raw:
+        raw.send(masked(TEXT, b"x", mask=b""))
+        for _ in range(20):
+            raw.send(bytes(50_000))
+            await settle(1)
+        assert (await raw.frame()).close_code == 1002
+        assert await raw.reader.read() == b"", "an end, not a reset"
+
+
 async def test_a_message_in_pieces_with_pings_between_them_is_one_message() -> None:
     gateway = RecordingGateway()
     async with serving(gateway) as port, opened(port) as raw:

@@ -166,6 +166,20 @@ async def test_a_slow_answer_is_not_a_slow_head(port: int, monkeypatch: pytest.M
         assert (await raw.head())[0] == 200
 
 
+async def test_the_time_for_a_head_begins_with_the_end_of_the_last_answer(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.5)
+    async with connected(port) as raw:
+        raw.send(GET.replace(b"/x", b"/slow"))
+        assert (await raw.head())[0] == 200
+        await raw.reader.readexactly(1)
+        raw.send(GET[:5])
+        await asyncio.sleep(0.3)
+        raw.send(GET[5:])
+        assert (await raw.head())[0] == 200
+
+
 @pytest.mark.parametrize(
     "garbage", [b"\x16\x03\x01\x02\x00\x01\xfc\x03\x03", b"hello\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
 )

@@ -133,9 +133,11 @@ async def test_a_peer_that_we_do_not_hear_is_not_called_silent() -> None:
     async with serving(gateway) as port, opened(port) as raw:
         gateway.listeners[0].link.stop_reading()
         await rounds(gateway, DEAD_AFTER + 2)
-        raw.send(masked(TEXT, b"x"))
         gateway.listeners[0].link.start_reading()
+        await rounds(gateway, 1)
+        raw.send(masked(TEXT, b"x"))
         assert await raw.text() == "x"
+        assert gateway.heard == ["x"]
 
 
 async def test_the_keepers_timer_makes_the_rounds() -> None:
@@ -168,10 +170,24 @@ async def test_a_slow_reader_is_judged_by_what_its_socket_takes() -> None:
         assert listener.heard == ["paused"]
 
 
+async def test_a_slow_reader_is_alive_also_while_more_is_written_than_it_takes() -> None:
+    gateway = RecordingGateway()
+    async with serving(gateway) as port, unread(port) as client:
+        listener = gateway.listeners[0]
+        await fill(listener)
+        for _ in range(DEAD_AFTER + 3):
+            await take(client, 40_000)
+            listener.link.write(frame(BINARY, bytes(60_000)))
+            await settle()
+            await rounds(gateway, 1)
+        assert listener.heard == ["paused"]
+
+
 async def test_a_reader_that_stands_still_is_told_and_dropped() -> None:
     gateway = RecordingGateway()
     async with serving(gateway) as port, unread(port):
         listener = gateway.listeners[0]
+        await rounds(gateway, PING_AFTER - 1)
         await fill(listener)
         await rounds(gateway, DEAD_AFTER - 1)
         assert listener.heard == ["paused"]
@@ -316,6 +332,7 @@ async def test_a_close_is_answered_though_reading_had_stopped() -> None:
 async def test_a_peer_that_never_answers_our_close_is_dropped_however_much_it_says() -> None:
     gateway = RecordingGateway()
     async with serving(gateway) as port, opened(port) as raw:
+        await rounds(gateway, PING_AFTER - 1)
         gateway.listeners[0].link.close(1000)
         assert (await raw.frame()).close_code == 1000
         for _ in range(FAREWELL_AFTER):
