@@ -64,8 +64,9 @@ setup: $(VENV)/.stamp-dev web/node_modules/.stamp
 
 web: web/node_modules/.stamp
 	@if [ ! -e $(STATIC)/index.html ] || [ -n "$$(find web -mindepth 1 \( -name node_modules -o -name .svelte-kit -o -name test-results \) -prune -o -newer $(STATIC)/index.html -print)" ]; then \
-	    printf '\033[1m==> building the web client\033[0m\n'; \
-	    ($(NPM) run --silent build) && touch $(STATIC)/index.html; \
+	    printf '\033[1m==> building the web client (half a minute at most)\033[0m\n'; \
+	    ($(NPM) run --silent build) >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }; \
+	    touch $(STATIC)/index.html; \
 	fi
 
 # ---- run ----
