@@ -8,6 +8,7 @@ import typer
 
 from load import machine, report
 from load.compiler import CannotMeasureError
+from load.hub import Homes
 from load.plan import Plan, Reading
 from load.scenarios import SCENARIOS
 
@@ -38,12 +39,13 @@ def _measure(chosen: list[str], plan: Plan) -> list[Reading]:
         readings.append(reading)
         print(report.line(reading), file=sys.stderr, flush=True)
 
-    for name in chosen:
-        try:
-            SCENARIOS[name](plan, note)
-        except CannotMeasureError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+    with Homes() as homes:
+        for name in chosen:
+            try:
+                SCENARIOS[name](plan, note, homes)
+            except CannotMeasureError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                raise typer.Exit(1) from None
     return readings
 
 

@@ -10,12 +10,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from load import speech
 from load.compiler import CannotMeasureError
 from load.servers import Server, free_port, running
+from tests.servers import PostgresServer
 
 MEMBERS, GROUPS = 10, 5
 COMMAND_TIMEOUT_S = 60
@@ -92,13 +95,43 @@ class Hub:
         return done.stdout.strip()
 
 
-@contextmanager
-def settled(database_url: str | None = None) -> Iterator[Hub]:
-    """A hub in a folder that is gone afterwards; SQLite unless an address is given."""
-    with tempfile.TemporaryDirectory(prefix="hubchat-load-") as folder:
+class Homes:
+    """A settled hub on each database, made when a scenario first asks for it; a context manager that removes them."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._made: dict[str, Hub] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def sqlite(self) -> Hub:
+        """The one on SQLite."""
+        return self._made.get("sqlite") or self._make("sqlite", None)
+
+    @property
+    def postgres(self) -> Hub:
+        """The one on a PostgreSQL server of its own, which keeps fsync on."""
+        if "postgres" in self._made:
+            return self._made["postgres"]
+        server = self._stack.enter_context(PostgresServer(durable=True))
+        return self._make("postgres", server.url(server.create_database()))
+
+    def _make(self, name: str, database_url: str | None) -> Hub:
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="hubchat-load-"))
         hub = Hub(Path(folder), database_url)
         hub.settle()
-        yield hub
+        self._made[name] = hub
+        return hub
 
 
 def is_ready(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from load.hub import Homes
 from load.plan import Note, Plan
 from load.scenarios.connects import connects
 from load.scenarios.durable import durable
@@ -9,7 +10,7 @@ from load.scenarios.fanout import fanout
 from load.scenarios.memory import memory
 from load.scenarios.starts import starts
 
-SCENARIOS: dict[str, Callable[[Plan, Note], None]] = {
+SCENARIOS: dict[str, Callable[[Plan, Note, Homes], None]] = {
     "fanout": fanout,
     "memory": memory,
     "durable": durable,

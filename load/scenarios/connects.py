@@ -1,6 +1,7 @@
 """How fast members come in: from the first SYN to the last `welcome` (or what the peer says first)."""
 
-from load import hub, machine, peers
+from load import machine, peers
+from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
 from load.servers import Side
@@ -8,22 +9,22 @@ from load.servers import Side
 WARM = 200
 
 
-def connects(plan: Plan, note: Note) -> None:
+def connects(plan: Plan, note: Note, homes: Homes) -> None:
     """With 64 handshakes under way at once. On hubchat each signs in with a token; the peers know nobody."""
-    with hub.settled() as home:
-        sides = {
-            "hubchat": Side(home.node, home.nothing),
-            "ws": peers.WS,
-            "socketio": peers.SOCKETIO,
-        }
-        for turn in range(plan.rounds):
-            for peer, side in sides.items():
-                with side.server() as running, Members(running, side.speech(), readers=WARM):
-                    before_s = machine.cpu_s(running.pid)
-                    with Members(running, side.speech(), readers=plan.connects) as members:
-                        cpu_s = machine.cpu_s(running.pid) - before_s
-                        values = {
-                            "per_s": plan.connects / members.connect_s,
-                            "cpu_us": cpu_s / plan.connects * 1e6,
-                        }
-                note(Reading("connects", peer, turn, values=values))
+    home = homes.sqlite
+    sides = {
+        "hubchat": Side(home.node, home.nothing),
+        "ws": peers.WS,
+        "socketio": peers.SOCKETIO,
+    }
+    for turn in range(plan.rounds):
+        for peer, side in sides.items():
+            with side.server() as running, Members(running, side.speech(), readers=WARM):
+                before_s = machine.cpu_s(running.pid)
+                with Members(running, side.speech(), readers=plan.connects) as members:
+                    cpu_s = machine.cpu_s(running.pid) - before_s
+                    values = {
+                        "per_s": plan.connects / members.connect_s,
+                        "cpu_us": cpu_s / plan.connects * 1e6,
+                    }
+            note(Reading("connects", peer, turn, values=values))

@@ -1,28 +1,26 @@
 """One sender, one channel, many readers: what a delivery costs, with 1, 16 and 64 messages in flight."""
 
-from contextlib import ExitStack
-
-from load import hub, peers
+from load import peers
+from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
 from load.servers import Side
 
 
-def fanout(plan: Plan, note: Note) -> None:
+def fanout(plan: Plan, note: Note, homes: Homes) -> None:
     """A message is in flight until its last reader has it. On hubchat it is committed on the way, to SQLite."""
-    with hub.settled() as home:
-        sides = {
-            "epoll": peers.EPOLL,
-            "ws": peers.WS,
-            "hubchat": Side(home.node, home.room),
-        }
-        for turn in range(plan.rounds):
-            for peer, side in sides.items():
-                with ExitStack() as stack:
-                    running = stack.enter_context(side.server())
-                    members = stack.enter_context(
-                        Members(running, side.speech(), readers=plan.fanout_readers, senders=1)
-                    )
-                    for in_flight in plan.in_flight:
-                        run = members.run(in_flight, plan.seconds, warmup_s=plan.warmup_s, until="delivered")
-                        note(Reading("fanout", peer, turn, in_flight, run.values()))
+    home = homes.sqlite
+    sides = {
+        "epoll": peers.EPOLL,
+        "ws": peers.WS,
+        "hubchat": Side(home.node, home.room),
+    }
+    for turn in range(plan.rounds):
+        for peer, side in sides.items():
+            with (
+                side.server() as running,
+                Members(running, side.speech(), readers=plan.fanout_readers, senders=1) as members,
+            ):
+                for in_flight in plan.in_flight:
+                    run = members.run(in_flight, plan.seconds, warmup_s=plan.warmup_s, until="delivered")
+                    note(Reading("fanout", peer, turn, in_flight, run.values()))

@@ -2,7 +2,8 @@
 
 import time
 
-from load import hub, machine, peers
+from load import machine, peers
+from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
 from load.servers import Side
@@ -10,24 +11,24 @@ from load.servers import Side
 SETTLE_S = 2.0
 
 
-def memory(plan: Plan, note: Note) -> None:
+def memory(plan: Plan, note: Note, homes: Homes) -> None:
     """The difference between a small and a large crowd, so that what a server takes once doesn't count."""
     few, many = plan.idle
-    with hub.settled() as home:
-        sides = {
-            "hubchat": Side(home.node, home.all_rooms),
-            "ws": peers.WS,
-            "socketio": peers.SOCKETIO,
-        }
-        for turn in range(plan.rounds):
-            for peer, side in sides.items():
-                with (
-                    side.server() as running,
-                    Members(running, side.speech(), readers=few),
-                ):
+    home = homes.sqlite
+    sides = {
+        "hubchat": Side(home.node, home.all_rooms),
+        "ws": peers.WS,
+        "socketio": peers.SOCKETIO,
+    }
+    for turn in range(plan.rounds):
+        for peer, side in sides.items():
+            with (
+                side.server() as running,
+                Members(running, side.speech(), readers=few),
+            ):
+                time.sleep(SETTLE_S)
+                before = machine.rss_bytes(running.pid)
+                with Members(running, side.speech(), readers=many - few):
                     time.sleep(SETTLE_S)
-                    before = machine.rss_bytes(running.pid)
-                    with Members(running, side.speech(), readers=many - few):
-                        time.sleep(SETTLE_S)
-                        each = (machine.rss_bytes(running.pid) - before) / (many - few)
-                note(Reading("memory", peer, turn, values={"bytes": each}))
+                    each = (machine.rss_bytes(running.pid) - before) / (many - few)
+            note(Reading("memory", peer, turn, values={"bytes": each}))

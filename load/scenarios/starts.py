@@ -4,11 +4,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from load.hub import Hub
+from load.hub import Homes, Hub
 from load.plan import Note, Plan, Reading
 
 
-def starts(plan: Plan, note: Note) -> None:
+def starts(plan: Plan, note: Note, _homes: Homes) -> None:
     """The first start makes the database."""
     for turn in range(plan.starts):
         with tempfile.TemporaryDirectory(prefix="hubchat-load-") as folder:
