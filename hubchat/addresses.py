@@ -3,6 +3,7 @@
 They come from `HUBCHAT_URL`, never from a request; without it the hub is at home on loopback alone.
 """
 
+import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -32,6 +33,14 @@ class Home(NamedTuple):
 def home(settings: Settings, port: int) -> Home:
     """The addresses of a hub that listens on `port` (the port served, also where the setting says 0)."""
     return _home(settings.url, port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, for nobody else to reach."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @lru_cache(maxsize=16)

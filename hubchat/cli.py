@@ -199,7 +199,7 @@ class Refused(Exception):
 def main() -> NoReturn:
     """The program `hubchat`."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(prog_name="hubchat", standalone_mode=False) or 0)
     except typer.TyperException as error:
         _fail(f"{error.format_message()} (see hubchat --help)".replace("\n", " "), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -223,6 +223,8 @@ def _told(error: Exception) -> str:
             return "the database can't be reached or written; `hubchat doctor` looks closer"
         fields = "; ".join(f"{name}: {why}" for name, why in (error.fields or {}).items())
         return f"{error.message} ({fields or error.reason})"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {(error.strerror or type(error).__name__).lower()}"
     from hubchat.logs import place_of
 
     return f"our fault: {place_of(error)}"

@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
-from hubchat.addresses import home
+from hubchat.addresses import home, is_loopback
 from hubchat.errors import HubError, OperatorError
 from hubchat.folder import is_open_to_others
 from hubchat.logs import set_up
@@ -59,7 +60,7 @@ def settings_found(settings: Settings) -> Finding:
     said = f"the hub is at {home(settings, settings.port).url}"
     if settings.url is None:
         said += " (HUBCHAT_URL is not set: this machine alone)"
-    elif settings.url.startswith("http:") and home(settings, settings.port).hosts.isdisjoint({"localhost"}):
+    elif settings.url.startswith("http:") and not is_loopback(urlsplit(settings.url).hostname or ""):
         return Finding("settings", said, "passwords travel in the clear: serve it by https and set HUBCHAT_URL so")
     return Finding("settings", said)
 

@@ -23,8 +23,9 @@ Event = MutableMapping[str, Any]
 log: Final = logging.getLogger(__name__)
 
 
-def set_up(level: str, form: Literal["text", "json"], stream: TextIO = sys.stderr) -> None:
-    """Sends what hubchat logs from `level` up to `stream`, a line a record; of others' only warnings."""
+def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
+    """Sends what hubchat logs from `level` up to `stream` (standard error), of others only warnings."""
+    stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         default=None, repr=False, description="postgresql://…; unset: SQLite in the data folder"
     )
     redis_url: str | None = Field(default=None, repr=False, description="redis://… between nodes; unset: one node")
-    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    host: str = Field(default="localhost", description="the address, or name for several, to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
     workers: PositiveInt = Field(default=1, description="processes on the port; more than 1 needs Redis")
     demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
@@ -98,7 +98,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
     try:
         told = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path.name} can't be read: {type(error).__name__}") from None

@@ -9,9 +9,9 @@ from typing import Final
 
 from hubchat import __version__, server
 from hubchat.actions.links import LINK_MS, first_admin_link, write_first_admin
-from hubchat.addresses import home
+from hubchat.addresses import home, is_loopback
 from hubchat.api.pages import STATIC
-from hubchat.demo.ground import is_loopback, open_demo, open_ground
+from hubchat.demo.ground import open_demo, open_ground
 from hubchat.folder import open_folder
 from hubchat.node import Node, open_node
 from hubchat.settings import Settings

@@ -54,10 +54,11 @@ async def say(node: Node, caller: Caller, channel: str, text: str) -> int:
 
 async def _find(node: Node, channel: str) -> int:
     """An id wins over an address of digits alone. Rights are asked when something is sent there."""
+    found = None
     if channel.isascii() and channel.isdigit() and int(channel) <= MAX_ID:
-        if await node.database.read(lambda connection: read_channel(connection, int(channel))):
-            return int(channel)
-    found = await node.database.read(lambda connection: read_by_slug(connection, channel))
+        found = await node.database.read(lambda connection: read_channel(connection, int(channel)))
+    if found is None:
+        found = await node.database.read(lambda connection: read_by_slug(connection, channel))
     if found is None:
         raise HubError("channel_unknown")
     return found.id

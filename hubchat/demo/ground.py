@@ -5,13 +5,13 @@ It is begun once. What was left half made, since the process was ended meanwhile
 
 import asyncio
 import fcntl
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlsplit
 
+from hubchat.addresses import is_loopback
 from hubchat.demo.bots import talking
 from hubchat.demo.making import tell
 from hubchat.demo.story import read_story
@@ -89,10 +89,3 @@ async def _lock(mark: Path) -> IO[str]:
             return file
         except BlockingIOError:
             await asyncio.sleep(AGAIN_S)
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

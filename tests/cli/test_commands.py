@@ -1,0 +1,172 @@
+"""What commands print, and how they say what can't be done."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call
+
+
+def asked(data: Path, query: str) -> list[tuple[object, ...]]:
+    """Rows of the hub's database."""
+    with sqlite3.connect(data / "hubchat.db") as connection:
+        rows = connection.execute(query).fetchall()
+    connection.close()
+    return rows
+
+
+def test_an_account_is_made_and_its_id_printed_alone(hubchat: Call, data: Path) -> None:
+    told = hubchat("user", "add", "ana", "--email", "ana@example.org", "--role", "moderator", "--name", "Ana Sousa")
+    assert (told.code, told.err) == (0, "")
+    made = asked(
+        data, "SELECT persona.id, name, role, email, trusted FROM persona JOIN account ON account.id = account_id"
+    )
+    assert made == [(int(told.out), "Ana Sousa", "moderator", "ana@example.org", 1)]
+
+
+def test_a_password_is_read_from_standard_input_and_never_kept_as_it_is(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana", "--password-stdin", said="seven-otters\n")
+    ((first,),) = asked(data, "SELECT secret FROM credential WHERE kind = 'password'")
+    assert str(first).startswith("$argon2id$")
+    assert hubchat("user", "password", "ana", said="eight-otters\n") == (0, "", "")
+    ((second,),) = asked(data, "SELECT secret FROM credential WHERE kind = 'password'")
+    assert second != first
+
+
+def test_without_a_password_there_is_none(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana")
+    assert asked(data, "SELECT count(*) FROM credential") == [(0,)]
+
+
+def test_a_token_is_printed_alone_with_the_scopes_asked_for(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana")
+    told = hubchat("token", "ana", "--name", "a script", "--scopes", "write,read")
+    assert (told.code, told.err, len(told.out.split())) == (0, "", 1)
+    assert told.out.startswith("hct_")
+    assert asked(data, "SELECT name, scopes FROM token") == [("a script", "read write")]
+    assert told.out.strip() not in str(asked(data, "SELECT * FROM token"))
+
+
+def test_a_group_is_made_and_its_id_printed_alone(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana")
+    told = hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "closed", "--owner", "ana")
+    assert (told.code, told.err) == (0, "")
+    assert asked(data, "SELECT slug, title, joining FROM channel WHERE id = " + told.out) == [
+        ("lobby", "Lobby", "request")
+    ]
+    assert asked(data, "SELECT role FROM membership WHERE access_id = " + told.out) == [("owner",)]
+
+
+def test_an_open_group_may_belong_to_nobody(hubchat: Call, data: Path) -> None:
+    told = hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "public")
+    assert asked(data, "SELECT count(*) FROM membership WHERE access_id = " + told.out) == [(0,)]
+
+
+def test_a_message_is_sent_by_slug_and_by_id_and_from_standard_input(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana")
+    group = hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "open", "--owner", "ana").out.strip()
+    assert hubchat("say", "lobby", "one", "--as", "ana") == (0, "1\n", "")
+    assert hubchat("say", group, "two", "--as", "ana") == (0, "2\n", "")
+    assert hubchat("say", "lobby", "-", "--as", "ana", said="three\nlines\n") == (0, "3\n", "")
+    texts = asked(data, "SELECT text FROM entry WHERE kind = 'message' ORDER BY seq")
+    assert texts == [("one",), ("two",), ("three\nlines",)]
+
+
+def test_saying_something_needs_the_right_to(hubchat: Call) -> None:
+    for handle in ("ana", "ben"):
+        hubchat("user", "add", handle)
+    hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "open", "--owner", "ana")
+    assert hubchat("say", "lobby", "hello", "--as", "ana").code == 0
+    told = hubchat("say", "lobby", "hello", "--as", "ben")
+    assert (told.code, told.out) == (1, "")
+    assert "not_allowed" in told.err
+
+
+def test_a_link_to_sign_in_leads_to_the_port_that_is_served(hubchat: Call) -> None:
+    hubchat("user", "add", "ana")
+    assert hubchat("user", "link", "ana").out.startswith("http://localhost:8000/sign-in#")
+    assert hubchat("user", "link", "ana", "--port", "8001").out.startswith("http://localhost:8001/sign-in#")
+
+
+REFUSED = [
+    (1, "user add ana", "handle_taken"),
+    (1, "user add Ana!", "handle"),
+    (1, "user add ben --email nowhere", "email"),
+    (1, "user password ben", "password"),
+    (1, "user link nobody", "@nobody"),
+    (1, "token nobody", "@nobody"),
+    (1, "say lobby Hi --as ana", "channel_unknown"),
+    (1, "group add a --title T --visibility public", "slug"),
+    (1, "group add lobby --title T --visibility public --owner nobody", "@nobody"),
+    (2, "group add lobby --title T --visibility closed", "--owner"),
+    (2, "group add lobby --title T --visibility hidden", "visibility"),
+    (2, "token ana --scopes everything", "--scopes"),
+    (2, "user add ben --role queen", "role"),
+    (2, "user add", "HANDLE"),
+    (2, "usr add", "usr"),
+    (2, "serve --port 99999", "port"),
+    (2, "serve --workers 2", "Redis"),
+]
+
+
+@pytest.mark.parametrize(("code", "words", "named"), REFUSED)
+def test_what_goes_wrong_is_one_line_on_standard_error(hubchat: Call, code: int, words: str, named: str) -> None:
+    hubchat("user", "add", "ana")
+    told = hubchat(*words.split())
+    assert (told.code, told.out) == (code, "")
+    assert told.err.startswith("hubchat: ")
+    assert told.err.count("\n") == 1
+    assert named in told.err
+
+
+def test_an_empty_message_is_refused(hubchat: Call) -> None:
+    hubchat("user", "add", "ana")
+    assert "text_empty" in hubchat("say", "lobby", "  ", "--as", "ana").err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HUBCHAT_PORT", "a-secret-word"),
+        ("HUBCHAT_DATABASE_URL", "mysql://hub:a-secret-word@nowhere/hub"),
+        ("HUBCHAT_URL", "https://hub.example.org/a-secret-word"),
+        ("HUBCHAT_SIGNUP", "a-secret-word"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not(
+    hubchat: Call, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    for words in (["serve"], ["user", "add", "ana"]):
+        told = hubchat(*words)
+        assert (told.code, told.out, told.err.count("\n")) == (1, "", 1)
+        assert name in told.err
+        assert "a-secret-word" not in told.err
+
+
+def test_a_fault_of_ours_tells_where_and_no_words(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a-secret-word")
+
+    monkeypatch.setattr("hubchat.actions.accounts.create", broken)
+    told = hubchat("user", "add", "ana")
+    assert told.code == 1
+    assert "our fault: builtins.ValueError" in told.err
+    assert "a-secret-word" not in told.err
+
+
+@pytest.mark.parametrize("words", [[], ["serve"], ["user"], ["user", "add"], ["token"], ["group", "add"], ["say"]])
+def test_every_command_explains_itself(hubchat: Call, words: list[str]) -> None:
+    told = hubchat(*words, "--help")
+    assert (told.code, told.err) == (0, "")
+    assert "Usage:" in told.out
+
+
+def test_help_is_there_before_anything_heavy_is_loaded() -> None:
+    script = (
+        "import sys, hubchat.cli; sys.exit(not sys.modules.keys().isdisjoint({'sqlalchemy', 'pydantic', 'uvicorn'}))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
