@@ -104,6 +104,8 @@ class Batch:
             if channel is None:
                 raise HubError("channel_unknown")
             stand = self.standings.get((item.account, channel.access_id), STRANGER)
+            if not access.can("read", stand.standing, channel.place):
+                raise HubError("channel_unknown")
             if isinstance(item, Message):
                 return self._send(item, channel, stand)
             assert isinstance(item, Change)
@@ -113,8 +115,6 @@ class Batch:
 
     def _send(self, item: Message, channel: ChannelRow, stand: Stand) -> Stored:
         if (known := self.nonces.get((item.channel, item.persona, item.nonce))) is not None:
-            if not access.can("read", stand.standing, channel.place):
-                raise HubError("channel_unknown")
             return Stored(*known, changed=False)
         access.require("send", stand.standing, channel.place)
         data: dict[str, Any] = {}
@@ -137,8 +137,6 @@ class Batch:
 
     def _change(self, item: Change, channel: ChannelRow, stand: Stand) -> Stored:
         key = (item.channel, item.seq)
-        if not access.can("read", stand.standing, channel.place):
-            raise HubError("channel_unknown")
         target = self._target(key, channel, stand)
         if target is None or target.kind != "message":
             raise HubError("entry_unknown")
