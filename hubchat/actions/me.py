@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from hubchat.actions.accounts import store_password
 from hubchat.actions.names import read_about, read_email, read_name
-from hubchat.actions.proofs import Browser, prove_password, require_confirmed
+from hubchat.actions.proofs import Browser, prove_password, require_confirmed, require_password_kept
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
@@ -58,6 +58,7 @@ async def change_password(node: Node, caller: Caller, old: str | None, password:
     """
     if caller.session_id is None:
         raise HubError("confirm_needed", "a token changes no password")
+    await require_password_kept(node, caller)
     if old is None:
         require_confirmed(caller)
     else:

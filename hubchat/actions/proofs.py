@@ -47,6 +47,13 @@ def require_confirmed(caller: Caller) -> None:
         raise HubError("confirm_needed")
 
 
+async def require_password_kept(node: Node, caller: Caller) -> None:
+    """Raises `not_allowed` for the invented people of a demo: whoever plays them gives them no password."""
+    account_id = caller.account_id
+    if node.settings.demo and not await node.database.read(lambda c: credentials.has_password(c, account_id)):
+        raise HubError("not_allowed", "members of the demo have no password")
+
+
 async def begin_try(node: Node, login: str, browser: Browser) -> tuple[Proof | None, Try]:
     """What a try is proved against, once it is counted. Raises `sign_in_wrong` for what can be no handle."""
     handle = login.strip().removeprefix("@").lower()

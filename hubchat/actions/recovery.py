@@ -4,7 +4,7 @@ import base64
 import secrets
 from typing import Final
 
-from hubchat.actions.proofs import Browser, begin_try
+from hubchat.actions.proofs import Browser, begin_try, require_password_kept
 from hubchat.actions.sessions import Started, begin, end_others
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
@@ -53,6 +53,7 @@ async def recover(node: Node, login: str, code: str, password: str, browser: Bro
 
 async def renew_codes(node: Node, caller: Caller) -> list[str]:
     """Ten new codes; the old ones are dead."""
+    await require_password_kept(node, caller)
     codes = new_codes()
     hashes = [hash_code(code) for code in codes]
     await node.log.write(lambda tx: credentials.put_recovery(tx.connection, caller.account_id, hashes, tx.now))
