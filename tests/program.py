@@ -73,9 +73,9 @@ class Program:
         return done.stdout.removesuffix("\n")
 
     @contextmanager
-    def serving(self, *arguments: str, stdout: int | None = None) -> Iterator[Running]:
+    def serving(self, *arguments: str, stdout: int | None = None, port: int | None = None) -> Iterator[Running]:
         """A server, from when it is ready; ended with the context if it still runs."""
-        port = free_port()
+        port = port or free_port()
         folder = self.data.parent
         out, err = folder / f"out-{port}", folder / f"err-{port}"
         with out.open("wb") as told, err.open("wb") as logged:
