@@ -49,8 +49,36 @@ export interface HubInfo {
 
 export type Visibility = 'public' | 'open' | 'closed' | 'secret';
 export type Role = 'owner' | 'moderator' | 'member';
+/** What a caller may do in a channel; the hub may name more. */
 export type Right =
-  'send' | 'invite' | 'pin' | 'moderate' | 'manage' | 'leave' | 'join' | 'request' | (string & {});
+  | 'see'
+  | 'read'
+  | 'send'
+  | 'edit'
+  | 'react'
+  | 'typing'
+  | 'pin'
+  | 'mark_read'
+  | 'delete_own'
+  | 'delete_any'
+  | 'revisions'
+  | 'see_members'
+  | 'see_all_members'
+  | 'join'
+  | 'request'
+  | 'accept'
+  | 'withdraw'
+  | 'leave'
+  | 'invite'
+  | 'decide'
+  | 'remove'
+  | 'ban'
+  | 'set_role'
+  | 'change'
+  | 'change_visibility'
+  | 'archive'
+  | 'delete'
+  | (string & {});
 
 export interface Channel {
   id: Id;

@@ -41,6 +41,9 @@ export class Room {
   /** Rises when somebody joins, leaves or changes role: member lists read again. */
   rosterVersion = $state(0);
 
+  /** When it was let in again after its right had been lost; ms since 1970. */
+  regainedAt = 0;
+
   private log: Log;
   private view: View;
   private version = $state(0);
@@ -247,7 +250,7 @@ export class Room {
 
   /** To be called on input; others are told at most every 3 s. */
   typed(): void {
-    if (this.can('send') && this.typists.mayTell(Date.now())) this.host.typing(this.id);
+    if (this.can('typing') && this.typists.mayTell(Date.now())) this.host.typing(this.id);
   }
 
   /** Whether the reader sees the newest: at the end of the list, in a page that is looked at. Then it is read. */

@@ -24,6 +24,7 @@ const KEPT_ROOMS = 8; // rooms that were left stay readable at once; older ones 
 const STALE_LIST_MS = 5 * 60_000; // after a longer absence the list is read again
 const GATHER_MS = 300; // one question to the hub for many causes
 const READ_KNOWN_MS = 2_500; // the hub counts a read position within about two seconds
+const REGAIN_MS = 5_000; // refused again within this time, a room stays shut: no loop between two answers
 const KEPT_NOTICES = 50;
 const LISTED = new Set(['group', 'conversation']);
 // Notices after which a door may have opened or closed.
@@ -181,7 +182,7 @@ export class Rooms {
     this.rooms.delete(room.id);
     this.rooms.set(room.id, room);
     this.letGo();
-    if (!known || !canRead(channel, this.me) || room.state !== 'ready') this.enter(room);
+    if (!known || !canRead(channel) || room.state !== 'ready') this.enter(room);
     else room.reopen();
     if (channel.roster && channel.membership === 'member') this.link?.live.subscribe(channel.roster, null);
     return room;
@@ -192,10 +193,6 @@ export class Rooms {
     room.left();
     this.openRooms.delete(room.id);
     if (room.channel.roster) this.link?.live.unsubscribe(room.channel.roster);
-  }
-
-  private get me(): Id | null {
-    return this.link?.me ?? null;
   }
 
   private async find(name: string | Id): Promise<Channel> {
@@ -215,7 +212,7 @@ export class Rooms {
   /** Lets a reader in, or shows the door. */
   private enter(room: Room): void {
     const { live } = this.link ?? {};
-    if (!live || !canRead(room.channel, this.me)) return room.lock('locked');
+    if (!live || !canRead(room.channel)) return room.lock('locked');
     const at = live.at(room.id);
     if (!live.isSubscribed(room.id)) live.subscribe(room.id, room.channel.head);
     // One that waits for its first reply begins when that says where.
@@ -237,18 +234,20 @@ export class Rooms {
   private async regain(room: Room): Promise<void> {
     const channel = await readChannel(room.id).catch(() => null);
     if (this.rooms.get(room.id) !== room) return;
-    if (!channel || !canRead(channel, this.me)) {
+    const isRefusedAgain = Date.now() - room.regainedAt < REGAIN_MS;
+    if (!channel || !canRead(channel) || isRefusedAgain) {
       if (channel) room.channel = channel;
       room.lock(room.state === 'locked' ? 'locked' : 'revoked');
       return;
     }
+    room.regainedAt = Date.now();
     room.channel = channel;
     this.learn(channel);
     this.enter(room);
   }
 
   private readonly host: RoomHost = {
-    me: () => this.me,
+    me: () => this.link?.me ?? null,
     history: (channel, question) => this.question<Page>({ do: 'history', channel, ...question }),
     jobs: (channel) => this.link?.post?.jobs(channel) ?? [],
     act: (channel, deed) => this.link?.post?.act(channel, deed),
@@ -313,7 +312,7 @@ export class Rooms {
   private subscribed({ channel, head, first }: Subscribed, fresh: boolean): void {
     const room = this.rooms.get(channel);
     if (!fresh) return room?.raiseFirst(first);
-    if (room && canRead(room.channel, this.me)) room.restart(head, first);
+    if (room && canRead(room.channel)) room.restart(head, first);
     const standing = this.standings.get(channel);
     standing?.restart(head);
     if (standing) this.gather('list', () => this.refresh());
@@ -368,10 +367,7 @@ export class Rooms {
 
 export const rooms = new Rooms();
 
-/** Whether `me` (null: a guest) may read a channel's entries. */
-function canRead({ membership, visibility }: Channel, me: Id | null): boolean {
-  return membership === 'member' || visibility === 'public' || (visibility === 'open' && me !== null);
-}
+const canRead = ({ can }: Channel): boolean => can.includes('read');
 
 async function allChannels(): Promise<Channel[]> {
   const channels: Channel[] = [];

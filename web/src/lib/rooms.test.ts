@@ -335,6 +335,18 @@ describe('a door', () => {
     expect(texts(room)).toEqual(['hello', 'still read']);
   });
 
+  it('is not knocked at for ever when the hub gives two answers', async () => {
+    await said('one');
+    const room = await opened();
+    hub.refuse = ({ do: verb }) =>
+      verb === 'subscribe' ? { code: 'not_found', reason: 'channel_unknown', message: '' } : undefined;
+    const before = hub.commands('subscribe').length;
+    hub.revoke(7);
+    await settle(10_000);
+    expect(room.state).toBe('revoked');
+    expect(hub.commands('subscribe').length - before).toBeLessThanOrEqual(3);
+  });
+
   it('that is not there is told to whoever asks', async () => {
     await started();
     await expect(rooms.open('nowhere')).rejects.toMatchObject({ code: 'not_found' });

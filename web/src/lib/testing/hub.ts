@@ -82,7 +82,7 @@ export class TestHub {
       role: 'member',
       membership: 'member',
       members: 3,
-      can: ['send', 'leave'],
+      can: ['send', 'typing', 'leave'],
       head: 0,
       first: 1,
       read_seq: 0,
@@ -95,7 +95,8 @@ export class TestHub {
 
   /** Changes what a channel is to Ana. */
   change(id: Id, change: Partial<Channel>): void {
-    this.channels.set(id, { ...this.shown(id), ...change });
+    const channel = this.channels.get(id);
+    if (channel) this.channels.set(id, { ...channel, ...change });
   }
 
   /** Tells live readers what a log has got since. */
@@ -161,7 +162,8 @@ export class TestHub {
         seq > channel.read_seq && kind === 'message' && author !== this.me?.id && !deleted,
     );
     const mentions = counted.filter((entry) => entry.mentions?.includes(this.me?.id ?? 0)).length;
-    return { ...channel, head: log.head, first: log.first, unread: counted.length, mentions };
+    const can = this.canRead(channel) ? ['read', ...channel.can] : channel.can;
+    return { ...channel, can, head: log.head, first: log.first, unread: counted.length, mentions };
   }
 
   private canRead({ membership, visibility }: Channel): boolean {
