@@ -1,11 +1,11 @@
-"""Members at a real node on both databases, over lines that are no sockets, so that turns can be interleaved at will."""
+"""Members at a real node on both databases, over lines that are no sockets: turns can be interleaved at will."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.channels.lines import Lines
+from tests.lines import Lines
 from tests.community import Community, open_community
 
 
@@ -19,4 +19,4 @@ async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[Community]:
 @pytest.fixture
 def lines(hub: Community) -> Iterator[Lines]:
     """Live connections to that hub."""
-    yield Lines(hub.node)
+    return Lines(hub.node)

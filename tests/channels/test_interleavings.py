@@ -1,4 +1,4 @@
-"""The interleavings that DESIGN.md names, each forced to happen; test_rules.py shows each test to fail without its rule."""
+"""The interleavings that DESIGN.md names, each forced to happen; test_rules.py shows that each rule is needed."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from hubchat.errors import HubError
 from hubchat.storage.database import OutcomeUnknown
 from hubchat.storage.entries import insert_entries
 from hubchat.storage.groups import read_roster
-from tests.channels.lines import Gate, Lines
+from tests.lines import Gate, Lines
 from tests.community import Community
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ async def test_who_loses_the_right_hears_nothing_of_the_same_batch(hub: Communit
     await line.until(line.revoked)
     await hub.say(ana, room, "and later")
     await asyncio.sleep(0.1)
-    heard_after = line.heard[[i for i, m in enumerate(line.heard) if "revoked" in m][0] :]
+    heard_after = line.heard[next(i for i, m in enumerate(line.heard) if "revoked" in m) :]
     assert line.revoked() == [room]
     assert [m for m in heard_after if m.get("kind") == "message"] == []
 

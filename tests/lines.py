@@ -6,24 +6,23 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from hubchat.framing import WireClass, wire_class
 from hubchat.gateway.admission import Admission
 from hubchat.gateway.session import Session
 from hubchat.node import Node
 from hubchat.storage.sessions import Caller
+from hubchat.wire import Dialect, decode, encode
 
 WAIT_S = float(os.environ.get("HUBCHAT_TEST_WAIT_S", "20"))
 
 
 class Line:
-    """One connection in the JSON dialect."""
+    """One connection."""
 
     address = "127.0.0.1"
 
-    def __init__(self) -> None:
-        self.kind: WireClass = wire_class("json", 0)
+    def __init__(self, dialect: Dialect = "json") -> None:
+        self.kind: WireClass = wire_class(dialect, 0)
         self.heard: list[dict[str, Any]] = []
         self.writes = 0
         self.reading = True
@@ -37,7 +36,7 @@ class Line:
 
     def write(self, data: bytes) -> None:
         self.writes += 1
-        self.heard += [orjson.loads(payload) for payload in _payloads(data)]
+        self.heard += [decode(self.kind.dialect, payload) for payload in _payloads(data)]
         self._news.set()
         self.on_write()
 
@@ -56,7 +55,8 @@ class Line:
     def send(self, verb: str, **fields: Any) -> int:
         """Sends a command without waiting, and gives its id."""
         command_id = next(self._ids)
-        self.session.received(orjson.dumps({"do": verb, "id": command_id, **fields}).decode())
+        payload = encode(self.kind.dialect, {"do": verb, "id": command_id, **fields})
+        self.session.received(payload if self.kind.dialect == "msgpack" else payload.decode())
         return command_id
 
     async def do(self, verb: str, **fields: Any) -> dict[str, Any]:
@@ -111,14 +111,14 @@ class Lines:
     def __init__(self, node: Node) -> None:
         self.admission = Admission(node)
 
-    def open(self, caller: Caller | None = None) -> Line:
-        line = Line()
+    def open(self, caller: Caller | None = None, dialect: Dialect = "json") -> Line:
+        line = Line(dialect)
         line.session = self.admission.open(line, caller)  # type: ignore[arg-type]  # a Link, as far as it is used
         return line
 
 
 def _payloads(data: bytes) -> list[bytes]:
-    """The payloads of finished, unmasked text frames (RFC 6455, 5.2)."""
+    """The payloads of finished, unmasked frames (RFC 6455, 5.2)."""
     found = []
     while data:
         length, start = data[1], 2
