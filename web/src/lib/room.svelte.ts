@@ -41,9 +41,6 @@ export class Room {
   /** Rises when somebody joins, leaves or changes role: member lists read again. */
   rosterVersion = $state(0);
 
-  /** When it was let in again after its right had been lost; ms since 1970. */
-  regainedAt = 0;
-
   private log: Log;
   private view: View;
   private version = $state(0);

@@ -24,7 +24,6 @@ const KEPT_ROOMS = 8; // rooms that were left stay readable at once; older ones 
 const STALE_LIST_MS = 5 * 60_000; // after a longer absence the list is read again
 const GATHER_MS = 300; // one question to the hub for many causes
 const READ_KNOWN_MS = 2_500; // the hub counts a read position within about two seconds
-const REGAIN_MS = 5_000; // refused again within this time, a room stays shut: no loop between two answers
 const KEPT_NOTICES = 50;
 const LISTED = new Set(['group', 'conversation']);
 // Notices after which a door may have opened or closed.
@@ -53,6 +52,9 @@ export class Rooms {
   private readonly standings = new SvelteMap<Id, Standing>();
   private readonly rooms = new Map<Id, Room>();
   private readonly openRooms = new Set<Id>();
+  /** Channels whose entries come here, and those that were refused since: no loop where the hub gives two answers. */
+  private readonly following = new Set<Id>();
+  private readonly shut = new Set<Id>();
   private readonly gathered = new Map<string, ReturnType<typeof setTimeout>>();
   private link: Link | null = $state.raw(null);
 
@@ -79,7 +81,8 @@ export class Rooms {
     this.link?.stop();
     this.link = null;
     for (const timer of this.gathered.values()) clearTimeout(timer);
-    for (const map of [this.gathered, this.standings, this.rooms, this.openRooms]) map.clear();
+    const all = [this.gathered, this.standings, this.rooms, this.openRooms, this.following, this.shut];
+    for (const each of all) each.clear();
     this.loaded = false;
     this.notices = [];
     this.mishap = null;
@@ -123,7 +126,8 @@ export class Rooms {
     } else if (channel.id !== link.inbox) {
       return;
     }
-    if (!link.live.isSubscribed(channel.id)) link.live.subscribe(channel.id, channel.head);
+    if (link.live.isSubscribed(channel.id) || this.shut.has(channel.id)) return;
+    link.live.subscribe(channel.id, channel.head);
   }
 
   private forget(channel: Id): void {
@@ -234,13 +238,11 @@ export class Rooms {
   private async regain(room: Room): Promise<void> {
     const channel = await readChannel(room.id).catch(() => null);
     if (this.rooms.get(room.id) !== room) return;
-    const isRefusedAgain = Date.now() - room.regainedAt < REGAIN_MS;
-    if (!channel || !canRead(channel) || isRefusedAgain) {
+    if (!channel || !canRead(channel) || this.shut.has(room.id)) {
       if (channel) room.channel = channel;
       room.lock(room.state === 'locked' ? 'locked' : 'revoked');
       return;
     }
-    room.regainedAt = Date.now();
     room.channel = channel;
     this.learn(channel);
     this.enter(room);
@@ -304,12 +306,14 @@ export class Rooms {
 
   private welcomed(): void {
     const { link } = this;
+    this.shut.clear();
     if (link?.me == null) return;
     link.welcomed();
     if (!this.loaded || Date.now() - link.refreshedAt > STALE_LIST_MS) void this.refresh();
   }
 
   private subscribed({ channel, head, first }: Subscribed, fresh: boolean): void {
+    this.following.add(channel);
     const room = this.rooms.get(channel);
     if (!fresh) return room?.raiseFirst(first);
     if (room && canRead(room.channel)) room.restart(head, first);
@@ -319,6 +323,7 @@ export class Rooms {
   }
 
   private unreadable(channel: Id): void {
+    if (!this.following.delete(channel)) this.shut.add(channel);
     const room = this.rooms.get(channel);
     if (room) void this.regain(room);
     if (this.standings.has(channel)) this.gather('list', () => this.refresh());
@@ -346,6 +351,7 @@ export class Rooms {
   private noticed(notice: Entry): void {
     this.notices = [notice, ...this.notices].slice(0, KEPT_NOTICES);
     if (!DOORS.has(notice.reason ?? '')) return;
+    this.shut.clear();
     this.gather('list', () => this.refresh());
     for (const room of this.rooms.values()) {
       if (room.state === 'locked' || room.state === 'revoked') void this.regain(room);
