@@ -15,7 +15,7 @@ async def follow(node: Node, caller: Caller, channel_id: int, notify: Notify | N
     def follow_(tx: Transaction) -> None:
         key = (caller.account_id, channel_id)
         seat = read_seats(tx.connection, [key]).get(key)
-        if seat is None:
+        if seat is None or not access.can("read", seat.stand.standing, seat.channel.place):
             raise HubError("channel_unknown")
         access.require("mark_read", seat.stand.standing, seat.channel.place)
         set_notify(tx.connection, channel_id, caller.account_id, notify, follow)

@@ -108,11 +108,9 @@ async def seat_to(ask: Ask, action: Action) -> Seat:
     """The channel in the path and how the caller stands to it; raises `channel_unknown` or `not_allowed`."""
     account_id = ask.caller.account_id if ask.caller else 0
     seat = await ask.node.seats.get((account_id, ask.id()))
-    if seat is None:
+    if seat is None or not access.can("read", seat.stand.standing, seat.channel.place):
         raise HubError("channel_unknown")
     access.require(action, seat.stand.standing, seat.channel.place)
-    if not access.can("read", seat.stand.standing, seat.channel.place):
-        raise HubError("channel_unknown")
     return seat
 
 
