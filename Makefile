@@ -113,6 +113,10 @@ conformance: setup
 load: setup
 	@$(BIN)/python -m load
 
+docs: setup chromium web
+	$(call say,taking the pictures of docs/pictures)
+	@$(BIN)/python -m pytest -q tests/browser -m pictures
+
 chromium:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \

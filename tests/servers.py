@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60  # a second on an idle machine; test machines are seldom idle
 STOP_TIMEOUT_S = 30
 
 
