@@ -239,6 +239,5 @@ SCOPES: Final[Mapping[type[Command], Scope]] = {
     Typing: "write",
     Idle: "read",
     Watch: "read",
-    People: "read",
 }
 """What a token must allow. Verbs that are not here are for guests too."""
