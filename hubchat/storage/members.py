@@ -227,7 +227,12 @@ def read_officers(connection: sa.Connection, access_id: int) -> list[Officer]:
 
 
 def count_owners(connection: sa.Connection, access_id: int) -> int:
-    query = "SELECT count(*) FROM membership WHERE access_id = :id AND state = 'member' AND role = 'owner'"
+    """Owners whose account is active: a group is not left to somebody who can't come."""
+    query = (
+        "SELECT count(*) FROM membership JOIN account ON account.id = membership.account_id "
+        "AND account.state = 'active' WHERE membership.access_id = :id AND membership.state = 'member' "
+        "AND membership.role = 'owner'"
+    )
     return int(connection.execute(sa.text(query), {"id": access_id}).scalar_one())
 
 

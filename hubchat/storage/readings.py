@@ -54,14 +54,18 @@ _LAST: Final = Bulk(
     id="bigint",
     first="bigint",
 )
+_OTHERS: Final = (
+    f"entry.kind IN ({_KINDS}) AND entry.deleted_at IS NULL AND (entry.author_id IS NULL OR entry.author_id "
+    "NOT IN (SELECT persona.id FROM persona WHERE persona.account_id = :account_id))"
+)
 _UNREAD: Final = Bulk(
     "SELECT rows_.id, "
     "(SELECT count(*) FROM (SELECT 1 FROM entry WHERE entry.channel_id = rows_.id AND entry.seq > rows_.after "
-    f"AND entry.kind IN ({_KINDS}) AND entry.deleted_at IS NULL AND (entry.author_id IS NULL OR entry.author_id "
-    "NOT IN (SELECT persona.id FROM persona WHERE persona.account_id = :account_id)) LIMIT :most) AS counted) "
-    "AS unread, "
-    "(SELECT count(*) FROM mention WHERE mention.account_id = :account_id AND mention.channel_id = rows_.id "
-    "AND mention.seq > rows_.after) AS mentions FROM {rows}",
+    f"AND {_OTHERS} LIMIT :most) AS counted) AS unread, "
+    "(SELECT count(*) FROM (SELECT 1 FROM mention "
+    "JOIN entry ON entry.channel_id = mention.channel_id AND entry.seq = mention.seq "
+    "WHERE mention.account_id = :account_id AND mention.channel_id = rows_.id AND mention.seq > rows_.after "
+    f"AND {_OTHERS} LIMIT :most) AS named) AS mentions FROM {{rows}}",
     id="bigint",
     after="bigint",
 )
