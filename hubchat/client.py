@@ -59,6 +59,7 @@ class _Command:
     reply: asyncio.Future[Message]
     is_kept: bool = False
     place: "_Place | None" = None
+    sent_on: ClientConnection | None = None
 
 
 @dataclass
@@ -172,10 +173,14 @@ class Client:
         return command
 
     async def _transmit(self, command: _Command) -> None:
+        """Sends a command, once on each connection."""
+        socket = self._socket
+        if socket is None or command.sent_on is socket:
+            return
+        command.sent_on = socket
         payload = encode(self._dialect, command.message)
-        if self._socket is not None:
-            with contextlib.suppress(ConnectionClosed):  # the reader notices, and what is kept goes again
-                await self._socket.send(payload if self._dialect == "msgpack" else payload.decode())
+        with contextlib.suppress(ConnectionClosed):  # the reader notices, and what is kept goes again
+            await socket.send(payload if self._dialect == "msgpack" else payload.decode())
 
     async def _until_stored(self, verb: str, fields: Mapping[str, Any]) -> Message:
         nonce: str = fields["nonce"]

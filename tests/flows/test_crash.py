@@ -53,7 +53,7 @@ async def test_what_was_acknowledged_survives_kill_9_and_readers_miss_and_double
     database_url: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    settings = {name: "0" for name in ("COMMANDS_PER_10S", "CONNECTIONS_PER_MEMBER", "CONNECTIONS_PER_ADDRESS")}
+    settings = dict.fromkeys(("COMMANDS_PER_10S", "CONNECTIONS_PER_MEMBER", "CONNECTIONS_PER_ADDRESS"), "0")
     hubchat = Program(
         tmp_path / "data",
         {"HUBCHAT_DATABASE_URL": database_url} | {f"HUBCHAT_{name}": value for name, value in settings.items()},
