@@ -1,10 +1,10 @@
-// What of the frame is open, and how wide the window is. LOOK: from 1100 px everything side by side, below 700
-// one thing at a time.
+// What of the frame is open, and how wide the window is: from 1100 px everything side by side, below 700 one thing
+// at a time. Measured in em of the browser's own text size, so that large text gets the simpler layout.
 import { MediaQuery } from 'svelte/reactivity';
 
-export const WIDE = new MediaQuery('width >= 1100px', true);
-export const NARROW = new MediaQuery('width < 700px');
-const ROOMY = new MediaQuery('width >= 1280px', true);
+export const WIDE = new MediaQuery('width >= 68.75em', true);
+export const NARROW = new MediaQuery('width < 43.75em');
+const ROOMY = new MediaQuery('width >= 80em', true);
 
 class Shell {
   /** The drawer with my groups and conversations. */
