@@ -77,7 +77,7 @@ def serve(
 
     `started` is awaited with the node and the port once members are let in. Raises what opening the node raises.
     """
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up("error", settings.log_format)  # what hinders the start is told once, by whoever called
     raise_open_files()
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -106,6 +106,7 @@ async def _serve(
     with stop.on_signals(loop):
         try:
             async with open_node() as node:
+                logs.set_up(settings.log_level, settings.log_format)
                 server = Server(_config(settings, node))
                 stop.server = server
                 await server.run_on(sockets, lambda: started(node, sockets[0].getsockname()[1]))

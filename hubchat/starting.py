@@ -26,8 +26,6 @@ def serve(settings: Settings) -> None:
         open_ground(settings.data)
     else:
         open_folder(settings.data)
-    for line in warnings(settings):
-        print(f"hubchat: {line}", file=sys.stderr, flush=True)
     opened = open_demo if settings.demo else open_node
     server.serve(settings, sockets, partial(opened, settings), _greet)
 
@@ -48,6 +46,8 @@ def warnings(settings: Settings) -> list[str]:
 
 async def _greet(node: Node, port: int) -> None:
     """Says where the hub is and how to come in."""
+    for line in warnings(node.settings):
+        print(f"hubchat: {line}", file=sys.stderr, flush=True)
     url = home(node.settings, port).url
     print(f"hubchat {__version__} runs at {url} (Ctrl-C stops it)", flush=True)
     if node.settings.demo:

@@ -1,5 +1,6 @@
 """The program `hubchat` as processes of its own: commands, and a server that is started and stopped."""
 
+import logging
 import os
 import select
 import signal
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import pytest
 
 from tests.servers import free_port
 
@@ -131,3 +134,16 @@ def _answers(port: int) -> bool:
 def _assert_alive(running: Running) -> bool:
     assert running.process.poll() is None, running.logged
     return False
+
+
+@pytest.fixture
+def as_before() -> Iterator[None]:
+    """Gives back to this process what a command sets in its own: the mask of modes, and where logs go."""
+    root, ours = logging.getLogger(), logging.getLogger("hubchat")
+    mask = os.umask(0o022)
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    os.umask(mask)
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])

@@ -132,11 +132,14 @@ def _lines(scenes: Iterable[Mapping[str, Any]], now: int) -> Iterator[Line]:
 
 
 def _moment(scene: Mapping[str, Any], now: int) -> int:
-    """`hours_ago` counts from now; `days_ago` and `at` name an hour (UTC) of a day that is over."""
+    """`hours_ago` counts from now; `days_ago` and `at` name an hour (UTC) of a day that is over.
+
+    What is called today begins at the last midnight that is half a day ago, so that yesterday never ended just now.
+    """
     if "hours_ago" in scene:
         return now - int(scene["hours_ago"]) * HOUR_MS
     hour, minute = map(int, scene["at"].split(":"))
-    midnight = now - now % DAY_MS
+    midnight = (now - DAY_MS // 2) // DAY_MS * DAY_MS
     return midnight - int(scene["days_ago"]) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS
 
 

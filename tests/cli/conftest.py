@@ -1,16 +1,17 @@
 """Commands are tried in this process, where many of them fit into a second; a few run as processes of their own."""
 
 import io
-import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
 
 from hubchat import cli
+from tests.program import as_before
+
+__all__ = ["as_before"]
 
 
 class Told(NamedTuple):
@@ -49,16 +50,3 @@ def hubchat(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Told(ended.value.code, *capsys.readouterr())
 
     return call
-
-
-@pytest.fixture
-def as_before() -> Iterator[None]:
-    """Gives back to this process what a command sets in its own: the mask of modes, and where logs go."""
-    root, ours = logging.getLogger(), logging.getLogger("hubchat")
-    mask = os.umask(0o022)
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    yield
-    os.umask(mask)
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
