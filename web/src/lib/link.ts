@@ -20,7 +20,6 @@ export class Link {
   readonly post: Post | null = null;
   readonly people: People;
   readonly reads: Reads;
-  refreshedAt = 0;
   private readonly activity: Activity;
 
   constructor(me: { id: Id; inbox: Id } | null, handlers: Handlers, desk: PostDesk, opener?: OpenSocket) {

@@ -1,13 +1,13 @@
 // Everything live that pages show: my channels with what is unread, the rooms that are open, people, the state of
 // the connection. It stands between the connection, which brings entries, and the rooms, which show them.
-import { SvelteMap } from 'svelte/reactivity';
-import { ApiError, api, type Channel, type List, type Me, type Person } from './api';
+import { api, type Channel, type Me, type Person } from './api';
 import { Countdown, type ConnectionState } from './countdown.svelte';
 import { Link, type PostDesk } from './link';
 import type { LiveState } from './live';
+import { Mine, readChannel } from './mine.svelte';
 import { Room, type RoomHost } from './room.svelte';
 import { LiveError, type Handlers, type OpenSocket } from './socket';
-import { Standing } from './standing.svelte';
+import type { Standing } from './standing.svelte';
 import type { Command, Entry, Fault, Id, Page, Presence, Seq, Signal, Subscribed } from './wire';
 
 export type RoomSummary = Standing;
@@ -22,10 +22,8 @@ export interface Mishap {
 
 const KEPT_ROOMS = 8; // rooms that were left stay readable at once; older ones are read again
 const STALE_LIST_MS = 5 * 60_000; // after a longer absence the list is read again
-const GATHER_MS = 300; // one question to the hub for many causes
 const READ_KNOWN_MS = 2_500; // the hub counts a read position within about two seconds
 const KEPT_NOTICES = 50;
-const LISTED = new Set(['group', 'conversation']);
 // Notices after which a door may have opened or closed.
 const DOORS = new Set(['invitation', 'approved', 'declined', 'removed', 'role', 'request']);
 
@@ -38,30 +36,46 @@ export interface SessionLink {
 }
 
 export class Rooms {
-  loaded = $state(false);
   mishap: Mishap | null = $state.raw(null);
   /** Notices that came to my inbox while this page was open, newest first. */
   notices: Entry[] = $state.raw([]);
-  readonly list: Standing[] = $derived.by(() => this.sorted());
-  readonly groups: Standing[] = $derived(this.list.filter(({ kind }) => kind === 'group'));
-  readonly conversations: Standing[] = $derived(this.list.filter(({ kind }) => kind === 'conversation'));
-  readonly unread: number = $derived(this.list.reduce((sum, { unread }) => sum + unread, 0));
-  readonly mentions: number = $derived(this.list.reduce((sum, { mentions }) => sum + mentions, 0));
-
   private readonly countdown = new Countdown();
-  private readonly standings = new SvelteMap<Id, Standing>();
   private readonly rooms = new Map<Id, Room>();
   private readonly openRooms = new Set<Id>();
   /** Channels whose entries come here, and those that were refused since: no loop where the hub gives two answers. */
   private readonly following = new Set<Id>();
   private readonly shut = new Set<Id>();
-  private readonly gathered = new Map<string, ReturnType<typeof setTimeout>>();
   private link: Link | null = $state.raw(null);
+  private mine = $state.raw() as Mine;
 
-  constructor(private readonly opener?: OpenSocket) {}
+  constructor(private readonly opener?: OpenSocket) {
+    this.mine = this.listOf(null);
+    this.mine.stop();
+  }
 
   get connection(): ConnectionState {
     return this.countdown.current;
+  }
+
+  /** Whether the list of my channels has been read. */
+  get loaded(): boolean {
+    return this.mine.loaded;
+  }
+  /** My groups and conversations, newest activity first. */
+  get list(): Standing[] {
+    return this.mine.list;
+  }
+  get groups(): Standing[] {
+    return this.mine.groups;
+  }
+  get conversations(): Standing[] {
+    return this.mine.conversations;
+  }
+  get unread(): number {
+    return this.mine.unread;
+  }
+  get mentions(): number {
+    return this.mine.mentions;
   }
 
   // ------------------------------------------------------------ with the session
@@ -69,21 +83,18 @@ export class Rooms {
   /** Connects as a member, or as a guest where `me` is null. */
   start(me: Pick<Me, 'id' | 'inbox'> | null, session: SessionLink): void {
     this.stop();
-    const link = new Link(me, this.handlers(session), this.desk(), this.opener);
-    this.link = link;
-    link.start();
-    if (me) void this.refresh();
-    else this.loaded = true;
+    this.link = new Link(me, this.handlers(session), this.desk(), this.opener);
+    this.mine = this.listOf(me?.id ?? null);
+    this.link.start();
+    void this.refresh();
   }
 
   /** Leaves, and forgets what was read. */
   stop(): void {
     this.link?.stop();
     this.link = null;
-    for (const timer of this.gathered.values()) clearTimeout(timer);
-    const all = [this.gathered, this.standings, this.rooms, this.openRooms, this.following, this.shut];
-    for (const each of all) each.clear();
-    this.loaded = false;
+    this.mine.stop();
+    for (const each of [this.rooms, this.openRooms, this.following, this.shut]) each.clear();
     this.notices = [];
     this.mishap = null;
   }
@@ -94,64 +105,28 @@ export class Rooms {
 
   /** Reads the list of my channels again; without a connection the former one stays. */
   async refresh(): Promise<void> {
-    const { link } = this;
-    if (link?.me == null) return;
-    const channels = await allChannels().catch((error: unknown) => {
-      if (error instanceof ApiError) return null;
-      throw error;
-    });
-    if (!channels || link !== this.link) return;
-    const ids = new Set(channels.map(({ id }) => id));
-    for (const channel of channels) this.learn(channel);
-    for (const id of this.standings.keys()) if (!ids.has(id)) this.forget(id);
+    const { link, mine } = this;
+    await mine.refresh();
+    if (link !== this.link || link?.me == null || !mine.loaded) return;
     if (!link.live.isSubscribed(link.inbox)) link.live.subscribe(link.inbox, null);
-    link.refreshedAt = Date.now();
-    this.loaded = true;
   }
 
-  private sorted(): Standing[] {
-    return [...this.standings.values()].sort((a, b) => (b.lastAt ?? 0) - (a.lastAt ?? 0));
+  private listOf(me: Id | null): Mine {
+    return new Mine(me, {
+      learned: (channel) => this.learned(channel),
+      forgotten: (channel) => {
+        if (!this.rooms.has(channel)) this.link?.live.unsubscribe(channel);
+      },
+    });
   }
 
-  private learn(channel: Channel): void {
+  private learned(channel: Channel): void {
     const { link } = this;
-    if (!link) return;
     const room = this.rooms.get(channel.id);
     if (room) room.channel = channel;
-    if (channel.membership !== 'member') return;
-    if (LISTED.has(channel.kind)) {
-      const standing = this.standings.get(channel.id);
-      if (standing) standing.learn(channel);
-      else this.standings.set(channel.id, new Standing(channel, link.me));
-    } else if (channel.id !== link.inbox) {
-      return;
-    }
+    if (!link || (!this.mine.get(channel.id) && channel.id !== link.inbox)) return;
     if (link.live.isSubscribed(channel.id) || this.shut.has(channel.id)) return;
     link.live.subscribe(channel.id, channel.head);
-  }
-
-  private forget(channel: Id): void {
-    this.standings.delete(channel);
-    if (!this.rooms.has(channel)) this.link?.live.unsubscribe(channel);
-  }
-
-  /** Does something once for all causes that come within a moment. */
-  private gather(name: string, deed: () => Promise<void>, wait_ms = GATHER_MS): void {
-    if (this.gathered.has(name)) return;
-    const timer = setTimeout(() => {
-      this.gathered.delete(name);
-      void deed();
-    }, wait_ms);
-    this.gathered.set(name, timer);
-  }
-
-  /** Asks what a channel is now; without an answer the former word stands. */
-  private again(channel: Id, wait_ms = GATHER_MS): void {
-    const ask = async () => {
-      const fresh = await readChannel(channel).catch(() => null);
-      if (fresh) this.learn(fresh);
-    };
-    this.gather(`channel ${channel}`, ask, wait_ms);
   }
 
   // ------------------------------------------------------------ people
@@ -188,7 +163,7 @@ export class Rooms {
     this.letGo();
     if (!known || !canRead(channel) || room.state !== 'ready') this.enter(room);
     else room.reopen();
-    if (channel.roster && channel.membership === 'member') this.link?.live.subscribe(channel.roster, null);
+    this.followRoster(channel);
     return room;
   }
 
@@ -199,14 +174,19 @@ export class Rooms {
     if (room.channel.roster) this.link?.live.unsubscribe(room.channel.roster);
   }
 
+  private followRoster({ roster, membership }: Channel): void {
+    const { live } = this.link ?? {};
+    if (live && roster && membership === 'member' && !live.isSubscribed(roster)) live.subscribe(roster, null);
+  }
+
   private async find(name: string | Id): Promise<Channel> {
     const id = typeof name === 'number' ? name : /^~\d+$/.test(name) ? Number(name.slice(1)) : null;
-    for (const { channel } of this.standings.values()) {
-      if (id === null ? channel.slug !== name : channel.id !== id) continue;
-      this.again(channel.id);
-      return channel;
+    const mine = id === null ? this.mine.bySlug(String(name)) : this.mine.get(id);
+    if (mine) {
+      this.mine.askSoon(mine.id);
+      return mine.channel;
     }
-    return id === null ? api.group(name) : readChannel(id);
+    return id === null ? api.group(String(name)) : readChannel(id);
   }
 
   private make(channel: Channel): Room {
@@ -230,7 +210,7 @@ export class Rooms {
       if (this.rooms.size <= KEPT_ROOMS) return;
       if (this.openRooms.has(id)) continue;
       this.rooms.delete(id);
-      if (!this.standings.has(id)) this.link?.live.unsubscribe(id);
+      if (!this.mine.get(id)) this.link?.live.unsubscribe(id);
     }
   }
 
@@ -243,8 +223,7 @@ export class Rooms {
       room.lock(room.state === 'locked' ? 'locked' : 'revoked');
       return;
     }
-    room.channel = channel;
-    this.learn(channel);
+    this.mine.learn(channel);
     this.enter(room);
   }
 
@@ -257,7 +236,7 @@ export class Rooms {
     discard: (key) => this.link?.post?.discard(key) ?? null,
     typing: (channel) => this.link?.tell({ do: 'typing', channel }),
     read: (channel, seq) => this.read(channel, seq),
-    standing: (channel) => this.standings.get(channel) ?? null,
+    standing: (channel) => this.mine.get(channel) ?? null,
     person: (id) => this.person(id),
   };
 
@@ -267,12 +246,12 @@ export class Rooms {
   }
 
   private read(channel: Id, seq: Seq): void {
-    const standing = this.standings.get(channel);
+    const standing = this.mine.get(channel);
     if (!standing || seq <= standing.readSeq) return;
     const { at, rest } = this.rooms.get(channel)?.rest(seq) ?? { at: 0, rest: null };
     standing.read(seq, at, rest);
     this.link?.reads.read(channel, seq);
-    if (standing.isUnsure) this.again(channel, READ_KNOWN_MS);
+    if (standing.isUnsure) this.mine.askSoon(channel, READ_KNOWN_MS);
   }
 
   // ------------------------------------------------------------ what comes
@@ -309,7 +288,7 @@ export class Rooms {
     this.shut.clear();
     if (link?.me == null) return;
     link.welcomed();
-    if (!this.loaded || Date.now() - link.refreshedAt > STALE_LIST_MS) void this.refresh();
+    if (!this.loaded || Date.now() - this.mine.readAt_ms > STALE_LIST_MS) void this.refresh();
   }
 
   private subscribed({ channel, head, first }: Subscribed, fresh: boolean): void {
@@ -317,25 +296,25 @@ export class Rooms {
     const room = this.rooms.get(channel);
     if (!fresh) return room?.raiseFirst(first);
     if (room && canRead(room.channel)) room.restart(head, first);
-    const standing = this.standings.get(channel);
+    const standing = this.mine.get(channel);
     standing?.restart(head);
-    if (standing) this.gather('list', () => this.refresh());
+    if (standing) this.mine.refreshSoon();
   }
 
   private unreadable(channel: Id): void {
     if (!this.following.delete(channel)) this.shut.add(channel);
     const room = this.rooms.get(channel);
     if (room) void this.regain(room);
-    if (this.standings.has(channel)) this.gather('list', () => this.refresh());
+    if (this.mine.get(channel)) this.mine.refreshSoon();
   }
 
   private entered(entry: Entry): void {
     const { channel } = entry;
-    const standing = this.standings.get(channel);
+    const standing = this.mine.get(channel);
     standing?.entered(entry);
     this.rooms.get(channel)?.entered(entry);
     this.link?.post?.shown(channel, entry.seq);
-    if (standing?.isUnsure || entry.kind === 'channel') this.again(channel);
+    if (standing?.isUnsure || entry.kind === 'channel') this.mine.askSoon(channel);
     if (entry.kind === 'member') this.rosterChanged(channel);
     if (entry.kind === 'notice' && channel === this.link?.inbox) this.noticed(entry);
   }
@@ -344,7 +323,7 @@ export class Rooms {
     for (const room of this.rooms.values()) {
       if (room.channel.roster !== roster) continue;
       room.rosterVersion += 1;
-      this.again(room.id);
+      this.mine.askSoon(room.id);
     }
   }
 
@@ -352,10 +331,10 @@ export class Rooms {
     this.notices = [notice, ...this.notices].slice(0, KEPT_NOTICES);
     if (!DOORS.has(notice.reason ?? '')) return;
     this.shut.clear();
-    this.gather('list', () => this.refresh());
+    this.mine.refreshSoon();
     for (const room of this.rooms.values()) {
       if (room.state === 'locked' || room.state === 'revoked') void this.regain(room);
-      else if (this.openRooms.has(room.id)) this.again(room.id);
+      else if (this.openRooms.has(room.id)) this.mine.askSoon(room.id);
     }
   }
 
@@ -365,8 +344,8 @@ export class Rooms {
     if (signal.signal === 'audience') this.rooms.get(signal.channel)?.heardAudience(signal.count);
     if (signal.signal !== 'inbox') return;
     for (const [id, unread] of Object.entries(signal.unread)) {
-      const standing = this.standings.get(Number(id));
-      if (standing && standing.unread !== unread) this.again(standing.id);
+      const standing = this.mine.get(Number(id));
+      if (standing && standing.unread !== unread) this.mine.askSoon(standing.id);
     }
   }
 }
@@ -374,24 +353,3 @@ export class Rooms {
 export const rooms = new Rooms();
 
 const canRead = ({ can }: Channel): boolean => can.includes('read');
-
-async function allChannels(): Promise<Channel[]> {
-  const channels: Channel[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: List<Channel> = await api.channels(cursor);
-    channels.push(...page.items);
-    cursor = page.next ?? null;
-  } while (cursor !== null);
-  return channels;
-}
-
-/** A channel by its id; a group that may not be read still shows its door. */
-async function readChannel(id: Id): Promise<Channel> {
-  try {
-    return await api.channel(id);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== 'not_found') throw error;
-    return api.group(id);
-  }
-}

@@ -64,6 +64,16 @@ describe('my channels', () => {
     expect([rooms.unread, rooms.mentions]).toEqual([3, 1]);
   });
 
+  it('are read once when a page opens, and leave the list when they are not mine any more', async () => {
+    await started();
+    expect(hub.paths.filter((path) => path === 'GET /api/v1/channels')).toHaveLength(1);
+    hub.change(7, { membership: 'requested' });
+    await rooms.refresh();
+    expect(rooms.list).toEqual([]);
+    await said('not for me');
+    expect(rooms.unread).toBe(0);
+  });
+
   it('stand in the order in which something happened', async () => {
     const chemo = hub.add({ id: 8, title: 'Chemo', last_at: '2020-01-01T00:00:00Z' });
     await started();
