@@ -64,11 +64,11 @@ def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]], *more: 
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with open_node() as node:
             gateway = Admission(node)
-            gateway.keeper.open()
+            gateway.start()
             try:
                 yield {"node": node, "gateway": gateway}
             finally:
-                gateway.keeper.close()
+                await gateway.stop()
 
     table = tuple(row for rows in (*TABLES, *more) for row in rows)
     pages = Route("/{path:path}", Pages().answer, methods=METHODS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hubchat.framing import WireClass, wire_class
-from hubchat.gateway.admission import Admission
+from hubchat.gateway.admission import Admission, Admitted
 from hubchat.gateway.session import Session
 from hubchat.node import Node
 from hubchat.storage.sessions import Caller
@@ -113,7 +113,8 @@ class Lines:
 
     def open(self, caller: Caller | None = None, dialect: Dialect = "json") -> Line:
         line = Line(dialect)
-        line.session = self.admission.open(line, caller)  # type: ignore[arg-type]  # a Link, as far as it is used
+        admitted = Admitted(caller, None, self.admission.node.hub.access_epoch)
+        line.session = self.admission.open(line, admitted)  # type: ignore[arg-type]  # a Link, as far as it is used
         return line
 
 

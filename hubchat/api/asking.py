@@ -1,6 +1,5 @@
 """Who is asking, and from where (API.md, "Who is asking"): bearer token, session cookie, Origin, address."""
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from hubchat.actions.proofs import Browser
 from hubchat.actions.sessions import Started
 from hubchat.addresses import Home, home
 from hubchat.errors import HubError
+from hubchat.headers import cookie_in, token_in
 from hubchat.node import Node
 from hubchat.storage.sessions import AGE_MS, Caller
 
@@ -25,23 +25,8 @@ def home_of(request: Request, node: Node) -> Home:
 
 
 def cookie_of(request: Request, name: str) -> str | None:
-    """The value of one cookie. A header that is no cookie list holds none."""
-    try:
-        found = SimpleCookie("; ".join(request.headers.getlist("cookie"))).get(name)
-    except CookieError:
-        return None
-    return found.value if found else None
-
-
-def bearer_of(request: Request) -> str | None:
-    """The token of `Authorization: Bearer`; raises `sign_in_ended` for any other scheme."""
-    given = request.headers.get("authorization")
-    if given is None:
-        return None
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise HubError("sign_in_ended")
-    return token.strip()
+    """The value of one cookie."""
+    return cookie_in(request.headers.getlist("cookie"), name)
 
 
 def require_our_origin(request: Request, here: Home) -> None:
@@ -61,7 +46,7 @@ def require_our_origin(request: Request, here: Home) -> None:
 
 async def identify(request: Request, node: Node, here: Home) -> Caller | None:
     """Who asks; None is a guest. Raises `sign_in_ended` where a token or cookie came that is not valid now."""
-    if token := bearer_of(request):
+    if token := token_in(request.headers.get("authorization")):
         return await sessions.identify(node, "token", token)
     if cookie := cookie_of(request, here.cookie):
         return await sessions.identify(node, "session", cookie)

@@ -1,24 +1,34 @@
 """Who may open a live connection: Host, Origin, cookie or token, and how many one person or address may have."""
 
-import ipaddress
+import asyncio
 from collections import Counter
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hubchat import __version__
 from hubchat.actions import sessions
 from hubchat.addresses import Home, home
-from hubchat.errors import HubError
+from hubchat.errors import SIGN_IN_ENDED, HubError
+from hubchat.gateway.expiry import Expiry
 from hubchat.gateway.handshake import Rules, Upgrade
 from hubchat.gateway.keeper import Keeper
 from hubchat.gateway.link import Link
 from hubchat.gateway.session import Session
-from hubchat.node import Node
+from hubchat.headers import cookie_in, token_in
+from hubchat.node import Key, Node
 from hubchat.storage.database import now_ms
 from hubchat.storage.sessions import Caller
+from hubchat.throttle import network_of
 from hubchat.wire import FRAME_BYTES, OPEN_COMMANDS, SUBSCRIPTIONS, TEXT_BYTES
 
 K = TypeVar("K")
+
+
+class Admitted(NamedTuple):
+    """Who was let in, by what, and how far the access channel had been acted upon when that was asked."""
+
+    caller: Caller | None
+    key: Key | None
+    epoch: int
 
 
 class Admission:
@@ -28,49 +38,71 @@ class Admission:
         self.node = node
         self.rules = Rules()
         self.keeper = Keeper()
+        self.expiry = Expiry(self._everybody)
         self._of_member: Counter[int] = Counter()
         self._of_address: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def admit(self, request: Upgrade) -> Caller | None:
-        """Who this is; None is a guest. Raises HubError: `host_foreign`, `origin_foreign`, `sign_in_ended`, …"""
+    def start(self) -> None:
+        """Starts the timers; wants a running loop."""
+        self.keeper.open()
+        self.expiry.open()
+
+    async def stop(self) -> None:
+        await self.expiry.close()
+        self.keeper.close()
+
+    async def admit(self, request: Upgrade) -> Admitted:
+        """Who this is; no caller is a guest. Raises HubError: `host_foreign`, `origin_foreign`, `sign_in_ended`, …"""
         settings = self.node.settings
         here = home(settings, request.port or settings.port)
-        if (request.values("host") or [""])[0].lower() not in here.hosts:
+        hosts = request.values("host")
+        if len(hosts) != 1 or hosts[0].lower() not in here.hosts:
             raise HubError("host_foreign")
-        caller = await self._identify(request, here)
+        epoch = self.node.hub.access_epoch
+        key = _key(request, here)
+        caller = await sessions.identify(self.node, *key) if key else None
         if caller is None and not settings.guests:
             raise HubError("members_only")
         if caller is not None and "read" not in caller.scopes:
             raise HubError("scope_missing", "the token has not the scope `read`")
-        _require_below(settings.connections_per_address, self._of_address[_network(request.address)])
+        _require_below(settings.connections_per_address, self._of_address[network_of(request.address)])
         if caller is not None:
             _require_below(settings.connections_per_member, self._of_member[caller.account_id])
-        return caller
+        return Admitted(caller, key, epoch)
 
-    async def _identify(self, request: Upgrade, here: Home) -> Caller | None:
-        """A token wins over a cookie; with a cookie our own Origin is needed, a foreign one is refused anyhow."""
-        if bearer := request.values("authorization"):
-            scheme, _, token = bearer[0].partition(" ")
-            if scheme.lower() != "bearer" or not token.strip():
-                raise HubError("sign_in_ended")
-            return await sessions.identify(self.node, "token", token.strip())
-        cookie = _cookie(request, here.cookie)
-        origin = next(iter(request.values("origin")), None)
-        if origin not in here.origins and (cookie or origin is not None):
-            raise HubError("origin_foreign")
-        return await sessions.identify(self.node, "session", cookie) if cookie else None
-
-    def open(self, link: Link, admission: Caller | None) -> Session:
+    def open(self, link: Link, admission: Admitted) -> Session:
         """Opens the session and speaks first."""
-        session = Session(self.node, link, admission, self._closed)
-        self._of_address[_network(link.address)] += 1
-        if admission is not None:
-            self._of_member[admission.account_id] += 1
-        session.post({"welcome": self._welcome(admission)})
+        session = Session(self.node, link, admission.caller, self._closed)
+        self._of_address[network_of(link.address)] += 1
+        if admission.caller is not None:
+            self._of_member[admission.caller.account_id] += 1
+            self.expiry.watch(session)
+            if admission.epoch != self.node.hub.access_epoch:
+                self._ask_again(session, admission)
+        session.post({"welcome": self._welcome(admission.caller)})
         return session
 
+    def _ask_again(self, session: Session, admission: Admitted) -> None:
+        """Somebody's sign-in ended between the question and the opening: was it this one?"""
+
+        async def ask() -> None:
+            try:
+                assert admission.key is not None, "who has a caller has a key"
+                await sessions.identify(self.node, *admission.key)
+            except HubError:
+                session.bye(SIGN_IN_ENDED)
+
+        task = asyncio.create_task(ask())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _everybody(self) -> list[Session]:
+        readers = [reader for readers in self.node.hub.accounts.values() for reader in readers]
+        return [reader for reader in readers if isinstance(reader, Session)]
+
     def _closed(self, session: Session) -> None:
-        _count_down(self._of_address, _network(session.link.address))
+        _count_down(self._of_address, network_of(session.link.address))
         if session.account_id is not None:
             _count_down(self._of_member, session.account_id)
 
@@ -109,20 +141,12 @@ def _count_down(counter: Counter[K], key: K) -> None:
         del counter[key]
 
 
-def _cookie(request: Upgrade, name: str) -> str | None:
-    try:
-        found = SimpleCookie("; ".join(request.values("cookie"))).get(name)
-    except CookieError:
-        return None
-    return found.value if found else None
-
-
-def _network(address: str) -> str:
-    """What counts as one address: an IPv4 address, an IPv6 /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+def _key(request: Upgrade, here: Home) -> Key | None:
+    """A token wins over a cookie; with a cookie our own Origin is needed, a foreign one is refused anyhow."""
+    if (token := token_in(next(iter(request.values("authorization")), None))) is not None:
+        return "token", token
+    cookie = cookie_in(request.values("cookie"), here.cookie)
+    origin = next(iter(request.values("origin")), None)
+    if origin not in here.origins and (cookie or origin is not None):
+        raise HubError("origin_foreign")
+    return ("session", cookie) if cookie else None

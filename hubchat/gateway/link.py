@@ -275,8 +275,8 @@ class Link(asyncio.Protocol):
 
     def visit(self) -> None:
         """A round (5 s) has passed."""
-        if self._state is State.OPENING:
-            return
+        if self._state is State.OPENING or (self._state is State.OPEN and self.transport.is_closing()):
+            return  # the opening has its own time; what was lost tells so itself
         self.quiet += 1
         if self._state is not State.OPEN:
             if self.quiet >= FAREWELL_AFTER:

@@ -16,7 +16,7 @@ from hubchat.gateway.commands import OTHERS, SCOPES, WRITES
 from hubchat.gateway.link import Link
 from hubchat.gateway.pace import Bucket
 from hubchat.node import Node
-from hubchat.storage.sessions import Caller
+from hubchat.storage.sessions import NEVER, Caller
 from hubchat.wire import OPEN_COMMANDS, SUBSCRIPTIONS, Command, Subscribe, Unsubscribe
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,8 @@ class Session:
 
     __slots__ = (
         "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_subscribes", "_task", "_writes",
-        "_written",
-        "account_id", "caller", "inbox_id", "kind", "lagging", "link", "node", "session_id", "subscriptions",
-        "token_id",
+        "_written", "account_id", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link", "node", "session_id",
+        "subscriptions", "token_id",
     )  # fmt: skip
 
     def __init__(self, node: Node, link: Link, caller: Caller | None, gone: Any) -> None:
@@ -44,6 +43,7 @@ class Session:
         self.inbox_id = caller.inbox_id if caller else None
         self.session_id = caller.session_id if caller else None
         self.token_id = caller.token_id if caller else None
+        self.ends_at_ms = caller.ends_at if caller else NEVER
         self.lagging = False
         self.subscriptions: dict[int, Subscription] = {}
         self._gone = gone

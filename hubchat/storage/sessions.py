@@ -13,6 +13,7 @@ from hubchat.storage.tables import Session, Token
 
 UNUSED_MS: Final = 30 * 86_400_000  # a session ends after 30 days unused
 AGE_MS: Final = 180 * 86_400_000  # or 180 in all
+NEVER: Final = 2**53  # ms: later than any time
 
 
 _session = Session.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
@@ -34,6 +35,7 @@ class Caller(NamedTuple):
     scopes: frozenset[Scope]
     confirmed_at: int
     used_at: int
+    ends_at: int = NEVER
 
 
 class SessionRow(NamedTuple):
@@ -54,13 +56,13 @@ _JOIN: Final = (
     "JOIN persona ON persona.account_id = account.id AND persona.gone_at IS NULL"
 )
 _BY_SESSION: Final = Bulk(
-    f"SELECT session.hash, session.id, session.confirmed_at, session.used_at, {_WHO} FROM {{rows}} "
+    f"SELECT session.hash, session.id, session.confirmed_at, session.used_at, session.created_at, {_WHO} FROM {{rows}} "
     f"JOIN session ON session.hash = rows_.hash {_JOIN.format(of='session')} "
     "WHERE session.used_at > :used_after AND session.created_at > :created_after",
     hash="text",
 )
 _BY_TOKEN: Final = Bulk(
-    f"SELECT token.hash, token.id, token.scopes, token.used_at, {_WHO} FROM {{rows}} "
+    f"SELECT token.hash, token.id, token.scopes, token.used_at, token.expires_at, {_WHO} FROM {{rows}} "
     f"JOIN token ON token.hash = rows_.hash {_JOIN.format(of='token')} WHERE token.expires_at > :now",
     hash="text",
 )
@@ -84,13 +86,14 @@ def read_callers(
             found["session", row.hash] = Caller(
                 row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
                 row.id, None, frozenset(SCOPES), row.confirmed_at, row.used_at,
+                row.created_at + AGE_MS,
             )  # fmt: skip
     if tokens := [(key,) for kind, key in wanted if kind == "token"]:
         for row in _BY_TOKEN.run(connection, tokens, now=now):
             scopes = frozenset(scope for scope in SCOPES if scope in row.scopes.split())
             found["token", row.hash] = Caller(
                 row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
-                None, row.id, scopes, 0, row.used_at or 0,
+                None, row.id, scopes, 0, row.used_at or 0, row.expires_at,
             )  # fmt: skip
     return found
 

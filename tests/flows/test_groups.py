@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from hubchat.access import Visibility
 from tests.flows.asking import Asker, asker, askers, guest
@@ -230,6 +231,18 @@ async def test_a_deleted_group_is_gone_for_everybody(hub: Served) -> None:
     for who in (ada, ben):
         assert await who.refused("GET", f"groups/{group}") == (404, "channel_unknown")
         assert group not in [channel["id"] for channel in (await who.get("channels"))["items"]]
+
+
+async def test_a_deleted_groups_words_are_kept_for_no_repeated_request(hub: Served) -> None:
+    [ada] = await askers(hub, "ada")
+    form = {"title": "Unrepeatable", "visibility": "secret"}
+    made = [await ada.post("groups", form, **{"Idempotency-Key": "k"}) for _ in range(2)]
+    assert made[0] == made[1]
+    await ada.delete(f"groups/{made[0]['id']}")
+    kept = await hub.community.read(
+        lambda connection: connection.execute(sa.text("SELECT answer FROM idempotency")).all()
+    )
+    assert "Unrepeatable" not in str(kept)
 
 
 async def test_a_ban_is_seen_by_moderators_and_lifted(hub: Served) -> None:
