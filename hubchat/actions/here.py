@@ -10,7 +10,7 @@ from hubchat.errors import HubError
 from hubchat.storage import audit
 from hubchat.storage.channels import ChannelRow
 from hubchat.storage.groups import read_roster
-from hubchat.storage.members import is_shown, read_officers
+from hubchat.storage.members import TOLD, is_shown, read_officers
 from hubchat.storage.sessions import Caller
 from hubchat.storage.standings import Stand, read_standings
 
@@ -70,7 +70,7 @@ def enter(tx: Transaction, caller: Caller, group_id: int, *inbox_ids: int, offic
     if roster_id is None:
         raise HubError("channel_unknown")
     told = [officer.inbox_id for officer in read_officers(tx.connection, group_id)] if officers else []
-    tx.lock(group_id, roster_id, *inbox_ids, *told)
+    tx.lock(group_id, roster_id, *inbox_ids, *told[: TOLD - len(inbox_ids)])
     stand = read_standings(tx.connection, [(caller.account_id, group_id)])[caller.account_id, group_id]
     return Here(tx, caller, group_id, roster_id, stand)
 

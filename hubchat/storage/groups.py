@@ -143,6 +143,9 @@ def delete_group(connection: sa.Connection, group_id: int) -> None:
         "DELETE FROM invite WHERE access_id = :id",
     ):
         connection.execute(sa.text(statement), {"id": group_id})
+    # An answer that told of it may be kept for whoever repeats their request
+    told = sa.text("DELETE FROM idempotency WHERE answer LIKE :told")
+    connection.execute(told, {"told": f'%"id":{group_id},%'})
 
 
 def purge(connection: sa.Connection) -> bool:

@@ -105,6 +105,10 @@ async def test_only_the_longest_serving_officers_hear_of_one_thing(hub: Communit
     await members.join(hub.node, asker, group)
     told = [one for one in (ada, *officers) if "request" in await hub.reasons(one)]
     assert told == [ada, *officers][:TOLD]
+    await members.ban(hub.node, ada, group, "asker")
+    told = [one for one in (*officers, asker) if "removed" in await hub.reasons(one)]
+    assert len(told) + 1 == TOLD  # whom it concerns, and the longest-serving: she who did it is one of them
+    assert asker in told
 
 
 async def test_newcomers_read_from_the_beginning_or_from_their_joining(hub: Community) -> None:
