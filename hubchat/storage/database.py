@@ -103,6 +103,7 @@ class SqliteDatabase:
         self.path = path
         self.engine = sqlite_engine(path)
         self._own = threading.local()
+        self._opened: list[sa.Connection] = []
         self._writer = ThreadPoolExecutor(1, "sqlite-write")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-read")
 
@@ -125,6 +126,8 @@ class SqliteDatabase:
         """Waits for what runs, then closes every connection."""
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._opened:
+            connection.close()  # the last one to close takes the write-ahead log, and what it held, with it
         self.engine.dispose()
 
     def _run(self, work: Work[T], begin: str) -> T:
@@ -147,6 +150,7 @@ class SqliteDatabase:
         connection: sa.Connection | None = getattr(self._own, "connection", None)
         if connection is None or connection.closed:
             connection = self._own.connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._opened.append(connection)
         return connection
 
     def _roll_back(self, connection: sa.Connection) -> None:
