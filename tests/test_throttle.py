@@ -75,6 +75,13 @@ def test_others_and_elsewhere_are_not_slowed(guard: Throttle) -> None:
     assert wait_of(guard, device="a browser") == 0.0
 
 
+def test_each_browser_that_signed_in_before_has_its_own_allowance(guard: Throttle) -> None:
+    for _ in range(FREE):
+        assert wait_of(guard, device="a phone") == 0.0
+    assert wait_of(guard, device="a phone") > 0
+    assert wait_of(guard, device="a laptop") == 0.0
+
+
 def test_an_hour_without_a_try_is_forgotten(guard: Throttle, clock: Clock) -> None:
     for _ in range(FREE + 20):
         wait_of(guard)

@@ -193,6 +193,16 @@ async def test_the_first_administrator_comes_by_a_link_once(database_url: str, t
         assert await links.first_admin_link(hub.node, hub.port) is None
 
 
+async def test_of_two_who_use_the_first_administrators_link_at_once_one_becomes_it(hub: Served) -> None:
+    code = str(await links.first_admin_link(hub.node, hub.port)).partition("#")[2]
+    browsers = [await hub.browser() for _ in range(3)]
+    answers = await asyncio.gather(
+        *(browser.post("signup", json=form(f"m-{at}", invite=code)) for at, browser in enumerate(browsers))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 404, 404]
+    assert [row.role for row in await rows(hub, "SELECT role FROM account")] == ["admin"]
+
+
 async def test_the_first_administrators_link_dies_with_time_a_newer_one_or_an_administrator(hub: Served) -> None:
     older = str(await links.first_admin_link(hub.node, hub.port)).partition("#")[2]
     newer = str(await links.first_admin_link(hub.node, hub.port)).partition("#")[2]

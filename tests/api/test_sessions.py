@@ -249,6 +249,29 @@ async def test_a_member_sees_and_ends_their_browsers(hub: Served) -> None:
     assert (await hub.community.revocations())[-1] == {"reason": "ended", "session": other}
 
 
+async def test_a_session_that_ended_by_itself_is_not_listed_and_goes_with_the_next_sign_in(hub: Served) -> None:
+    await hub.member("ana")
+    await change(hub, f"UPDATE session SET used_at = used_at - {UNUSED_MS}")
+    phone = await hub.sign_in("ana")
+    assert [item["current"] for item in (await phone.get("me/sessions")).json()["items"]] == [True]
+    count = sa.text("SELECT count(*) FROM session")
+    assert await hub.node.database.read(lambda connection: connection.execute(count).scalar_one()) == 1
+    # a connection that is still open by it is closed now
+    assert [entry["reason"] for entry in await hub.community.revocations()] == ["ended"]
+
+
+async def test_a_password_change_forgets_the_other_browsers(hub: Served) -> None:
+    """Whoever signed in with a stolen password has no allowance of guesses left by it."""
+    ana = await hub.member("ana")
+    thief = await hub.sign_in("ana")
+    await ana.post("me/password", json={"old": PASSWORD, "password": OTHER})
+    _stop_clock(hub)
+    for _ in range(FREE):
+        await attempt(await hub.client(), password="wrong")
+    assert (await attempt(thief, password=OTHER)).status_code == 429
+    assert (await attempt(ana, password=OTHER)).status_code == 200
+
+
 @sqlite_only
 async def test_an_account_has_only_so_many_sessions(hub: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sessions.SESSIONS == 50
