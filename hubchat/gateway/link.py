@@ -291,9 +291,9 @@ class Link(asyncio.Protocol):
     def _judge(self) -> None:
         """A peer with much before it is alive while its socket takes bytes; any other, while it answers pings."""
         backlog_bytes = waiting_bytes(self.transport)
-        slow = self.paused or backlog_bytes > SLOW_BYTES
-        if slow and backlog_bytes < self._backlog_bytes:
+        if backlog_bytes < self._backlog_bytes:
             self.quiet = 0
+        slow = self.paused or backlog_bytes > SLOW_BYTES
         self._backlog_bytes = backlog_bytes if slow else 0
         if self.quiet == PING_AFTER and not slow:
             self.write(PING)

@@ -39,12 +39,25 @@ async def fill(listener: Recorder, size_bytes: int = 8 << 20) -> None:
     """Write far more than a peer takes that does not read, and wait until it takes no more."""
     for _ in range(size_bytes >> 16):
         listener.link.write(frame(BINARY, bytes(60_000)))
+    await come_to_rest(listener)
+
+
+async def come_to_rest(listener: Recorder) -> None:
+    """Wait until the kernels of both sides move nothing any more; that takes some 40 ms."""
     waiting, still = -1, 0
     async with asyncio.timeout(5):
-        while still < 3:  # the kernels of both sides go on for some 40 ms
+        while still < 4:
             await settle()
             before, waiting = waiting, waiting_bytes(listener.link.transport)
             still = still + 1 if waiting == before else 0
+
+
+async def take(listener: Recorder, client: socket.socket, size_bytes: int) -> None:
+    """Let the client read this much."""
+    async with asyncio.timeout(5):
+        while size_bytes > 0:
+            size_bytes -= len(await asyncio.get_running_loop().sock_recv(client, min(size_bytes, 65_536)))
+    await come_to_rest(listener)
 
 
 # Idle
@@ -150,13 +163,6 @@ async def test_the_keepers_timer_makes_the_rounds() -> None:
 # Slowness
 
 
-async def take(client: socket.socket, size_bytes: int) -> None:
-    """Read this much."""
-    async with asyncio.timeout(5):
-        while size_bytes > 0:
-            size_bytes -= len(await asyncio.get_running_loop().sock_recv(client, min(size_bytes, 65_536)))
-
-
 async def test_a_slow_reader_is_judged_by_what_its_socket_takes() -> None:
     """It is silent far longer than any pong may take, and stays, because it reads on."""
     gateway = RecordingGateway()
@@ -165,8 +171,7 @@ async def test_a_slow_reader_is_judged_by_what_its_socket_takes() -> None:
         await fill(listener)
         for _ in range(4):
             await rounds(gateway, DEAD_AFTER - 2)
-            await take(client, 100_000)
-            await settle()
+            await take(listener, client, 100_000)
         assert listener.heard == ["paused"]
 
 
@@ -176,9 +181,8 @@ async def test_a_slow_reader_is_alive_also_while_more_is_written_than_it_takes()
         listener = gateway.listeners[0]
         await fill(listener)
         for _ in range(DEAD_AFTER + 3):
-            await take(client, 40_000)
+            await take(listener, client, 40_000)
             listener.link.write(frame(BINARY, bytes(60_000)))
-            await settle()
             await rounds(gateway, 1)
         assert listener.heard == ["paused"]
 
@@ -217,13 +221,12 @@ async def test_a_peer_with_much_before_it_is_not_pinged_but_judged_by_its_socket
         listener.link.write(frame(BINARY, bytes(60_000)))
         for _ in range(4):
             await rounds(gateway, PING_AFTER + 2)
-            await take(client, 5_000)
-            await settle()
+            await take(listener, client, 9_000)
         assert listener.heard == []
-        await take(client, 60_004 - 4 * 5_000)
-        await settle()
-        await rounds(gateway, PING_AFTER)
-        assert await asyncio.get_running_loop().sock_recv(client, 10) == PING_FRAME
+        await take(listener, client, 60_004 - 4 * 9_000)
+        await rounds(gateway, 1 + PING_AFTER)  # one to see that it has taken all
+        async with asyncio.timeout(5):
+            assert await asyncio.get_running_loop().sock_recv(client, 10) == PING_FRAME
 
 
 async def test_a_reader_that_reads_again_is_told_to_the_listener() -> None:
@@ -231,8 +234,7 @@ async def test_a_reader_that_reads_again_is_told_to_the_listener() -> None:
     async with serving(gateway) as port, unread(port) as client:
         listener = gateway.listeners[0]
         await fill(listener, 1 << 20)
-        await take(client, 960_000)
-        await settle()
+        await take(listener, client, 960_000)
         assert listener.heard == ["paused", "resumed"]
 
 
