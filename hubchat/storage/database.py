@@ -161,7 +161,7 @@ class SqliteDatabase:
             self._own.connection = None
 
     def _broken(self, error: BaseException) -> Unavailable:
-        log.warning("database: %s", type(getattr(error, "orig", error)).__name__, extra={"cause": _cause(error)})
+        log.warning("database: %s", _cause(error))
         return Unavailable()
 
 
@@ -241,7 +241,7 @@ class PostgresDatabase:
             raise
         except Exception as error:
             if committing and not isinstance(error, HubError):
-                log.warning("database: lost while committing", extra={"cause": _cause(error)})
+                log.warning("database: lost while committing: %s", _cause(error))
                 raise OutcomeUnknown from error
             raise self._translated(error) from error
 
@@ -259,7 +259,7 @@ class PostgresDatabase:
         )
         if not gone:
             return error
-        log.warning("database: %s", type(error).__name__, extra={"cause": _cause(error)})
+        log.warning("database: %s", _cause(error))
         return Unavailable()
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lines import Lines
 from tests.community import Community, open_community
+from tests.lines import Lines
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from hubchat.errors import HubError
 from hubchat.storage.database import OutcomeUnknown
 from hubchat.storage.entries import insert_entries
 from hubchat.storage.groups import read_roster
-from tests.lines import Gate, Lines
 from tests.community import Community
+from tests.lines import Gate, Lines
 
 T = TypeVar("T")
 
