@@ -11,14 +11,17 @@ from hubchat.actions import readings
 from hubchat.api.cursors import make_cursor, read_cursor
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form, Id, Query
-from hubchat.api.shown import ChannelShown, EntryShown, read_one, show_channels, with_times
+from hubchat.api.shown import ChannelShown, EntryShown, read_one, show_channels, show_entry, with_times
 from hubchat.channels.pages import history_page
 from hubchat.errors import HubError
 from hubchat.storage.channels import read_channel
 from hubchat.storage.database import Connection
+from hubchat.storage.entries import read_pinned
 from hubchat.storage.readings import Notify, read_mine
 from hubchat.storage.standings import Seat
 from hubchat.wire import HISTORY_LIMIT, MAX_ID, SUBSCRIPTIONS, History
+
+PINS: Final = 100  # a board with more on it is read by nobody; older ones stay in the history
 
 
 class ChannelsShown(TypedDict):
@@ -33,6 +36,11 @@ class EntriesShown(TypedDict):
     head: int
     first: int
     more: bool
+
+
+class PinsShown(TypedDict):
+    items: list[EntryShown]
+    next: None
 
 
 class MinePage(Query):
@@ -94,6 +102,16 @@ async def list_entries(ask: Ask, asked: Entries) -> dict[str, Any]:
     return {**page, "entries": [with_times(entry) for entry in page["entries"]]}
 
 
+async def list_pins(ask: Ask) -> dict[str, Any]:
+    """What was pinned, newest first, as far back as the caller may read."""
+    seat = await seat_to(ask, "read")
+    first = seat.stand.first(seat.channel)
+    entries = await ask.node.database.read(
+        lambda connection: read_pinned(connection, seat.channel.id, first=first, limit=PINS)
+    )
+    return {"items": [show_entry(entry) for entry in entries], "next": None}
+
+
 async def mark_read(ask: Ask, form: ReadTo) -> None:
     """I have read up to `seq`; positions only move forward here."""
     seat = await seat_to(ask, "mark_read")
@@ -120,6 +138,7 @@ ROUTES: Final = (
     Endpoint(
         "GET", "/channels/{id}/entries", list_entries, scope="read", guests=True, takes=Entries, gives=EntriesShown
     ),
+    Endpoint("GET", "/channels/{id}/pins", list_pins, scope="read", guests=True, gives=PinsShown),
     Endpoint("PUT", "/channels/{id}/read", mark_read, scope="write", takes=ReadTo),
     Endpoint("PATCH", "/channels/{id}/notify", follow, scope="write", takes=Follow),
 )

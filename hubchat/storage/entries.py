@@ -125,6 +125,17 @@ def read_after(connection: sa.Connection, channel_id: int, *, after: int, last: 
     return Page(shown(connection, rows[:limit]), len(rows) > limit)
 
 
+_PINNED: Final = sa.text(
+    f"SELECT {_SHOWN} FROM entry WHERE channel_id = :id AND seq >= :first AND pinned_at IS NOT NULL "
+    "ORDER BY seq DESC LIMIT :limit"
+)
+
+
+def read_pinned(connection: sa.Connection, channel_id: int, *, first: int, limit: int) -> list[Entry]:
+    """The newest `limit` pinned entries from seq `first` on, newest first."""
+    return shown(connection, list(connection.execute(_PINNED, {"id": channel_id, "first": first, "limit": limit})))
+
+
 def shown(connection: sa.Connection, rows: Sequence[Any]) -> list[Entry]:
     """Entries as readers see them, in the order of `rows`: texts of now, reactions counted, deleted ones empty.
 

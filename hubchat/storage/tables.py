@@ -272,7 +272,13 @@ class EntryRow(SQLModel, table=True):
     """
 
     __tablename__ = "entry"
-    __table_args__: ClassVar[Any] = (Index("entry_nonce", "channel_id", "author_id", "nonce", unique=True),)
+    __table_args__: ClassVar[Any] = (
+        Index("entry_nonce", "channel_id", "author_id", "nonce", unique=True),
+        Index(
+            "entry_pinned", "channel_id", "seq",
+            sqlite_where=text("pinned_at IS NOT NULL"), postgresql_where=text("pinned_at IS NOT NULL"),
+        ),
+    )  # fmt: skip
     channel_id: int = _id()
     seq: int = _id()
     kind: str = _text()

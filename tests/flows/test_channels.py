@@ -82,6 +82,21 @@ async def test_a_message_is_edited_reacted_to_pinned_and_deleted(hub: Served) ->
     assert (await ben.get(f"{message}/reactions"))["items"] == []
 
 
+async def test_what_is_pinned_is_listed_newest_first_for_those_who_may_read_it(hub: Served) -> None:
+    ada, ben = await askers(hub, "ada", "ben")
+    room = await hub.community.group(ada.who, "closed", history="since_joining")
+    seqs = [(await ada.post(f"channels/{room}/messages", {"text": text}))["seq"] for text in ("one", "two", "three")]
+    for seq in seqs:
+        await ada.put(f"channels/{room}/messages/{seq}/pin")
+    await ada.delete(f"channels/{room}/messages/{seqs[1]}/pin")
+    assert [item["text"] for item in (await ada.get(f"channels/{room}/pins"))["items"]] == ["three", "one"]
+    assert await ben.refused("GET", f"channels/{room}/pins") == (404, "channel_unknown")
+    await hub.community.let_in(ada.who, room, ben.who)
+    assert (await ben.get(f"channels/{room}/pins"))["items"] == []
+    await ada.delete(f"channels/{room}/messages/{seqs[2]}")
+    assert [item["text"] for item in (await ada.get(f"channels/{room}/pins"))["items"]] == ["one"]
+
+
 async def test_former_texts_are_read_by_author_and_moderators_alone_until_it_is_deleted(hub: Served) -> None:
     ada, ben, cem = await askers(hub, "ada", "ben", "cem")
     room = await hub.community.group(ada.who, "open", ben.who, cem.who)

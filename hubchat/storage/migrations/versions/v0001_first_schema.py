@@ -85,6 +85,8 @@ def upgrade() -> None:
         postgresql_partition_by="HASH (channel_id)",
     )
     op.create_index("entry_nonce", "entry", ["channel_id", "author_id", "nonce"], unique=True)
+    pinned = sa.text("pinned_at IS NOT NULL")
+    op.create_index("entry_pinned", "entry", ["channel_id", "seq"], sqlite_where=pinned, postgresql_where=pinned)
     op.create_table(
         "hub",
         sa.Column("key", sa.Text(), nullable=False),
