@@ -231,7 +231,10 @@ export class Rooms {
     me: () => this.link?.me ?? null,
     history: (channel, question) => this.question<Page>({ do: 'history', channel, ...question }),
     jobs: (channel) => this.link?.post?.jobs(channel) ?? [],
-    act: (channel, deed) => this.link?.post?.act(channel, deed),
+    act: (channel, deed) => {
+      this.link?.post?.act(channel, deed);
+      this.link?.live.nudge();
+    },
     retry: (key) => this.link?.post?.retry(key),
     discard: (key) => this.link?.post?.discard(key) ?? null,
     typing: (channel) => this.link?.tell({ do: 'typing', channel }),

@@ -4,6 +4,7 @@ import { ApiError, api, type HubInfo, type Me, type Signup } from './api';
 import { rooms } from './rooms.svelte';
 import { Store } from './stored';
 import { backoff } from './waiting';
+import type { Id } from './wire';
 
 export class Session {
   state: 'loading' | 'guest' | 'member' | 'unreachable' = $state('loading');
@@ -11,9 +12,17 @@ export class Session {
   lost: 'signed-out' | null = $state(null);
   me: Me | null = $state.raw(null);
   hub: HubInfo | null = $state.raw(null);
+  /** The other tabs of this browser, which share its cookie. */
+  private readonly tabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('hubchat') : null;
+  /** As whom rooms are connected: null as a guest, undefined not at all. */
+  private connected: Id | null | undefined;
   private tries = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private checking: Promise<void> | null = null;
+
+  constructor() {
+    this.tabs?.addEventListener('message', () => void this.start());
+  }
 
   /** Asks the hub who is here; a second call meanwhile joins the first. */
   start(): Promise<void> {
@@ -53,7 +62,7 @@ export class Session {
   /** Ends the session and wipes what this browser keeps of the account, also when the hub can't be reached. */
   async signOut(): Promise<void> {
     const { me } = this;
-    rooms.stop();
+    this.disconnect();
     if (me) new Store(me.id).wipe();
     this.me = null;
     this.state = 'guest';
@@ -71,6 +80,7 @@ export class Session {
     this.checking = null;
     await this.start();
     this.lost = null;
+    this.tabs?.postMessage('changed');
   }
 
   private async check(): Promise<void> {
@@ -88,11 +98,21 @@ export class Session {
     this.tries = 0;
     this.me = me;
     this.state = me ? 'member' : 'guest';
-    if (!me && !this.hub?.guests) return rooms.stop();
+    if (me) new Store(me.id).wipeOthers();
+    const id = me?.id ?? null;
+    if (id === this.connected) return;
+    this.disconnect();
+    if (!me && !this.hub?.guests) return;
+    this.connected = id;
     rooms.start(me, {
       hasEnded: () => this.hasEnded(),
       ended: () => this.ended(),
     });
+  }
+
+  private disconnect(): void {
+    this.connected = undefined;
+    rooms.stop();
   }
 
   private async hasEnded(): Promise<boolean> {
@@ -103,7 +123,7 @@ export class Session {
   /** The session is over, or another one has begun in another tab: nothing of the former account stays shown. */
   private ended(): void {
     if (this.me) this.lost = 'signed-out';
-    rooms.stop();
+    this.disconnect();
     this.me = null;
     this.state = 'loading';
     void this.start();

@@ -86,6 +86,34 @@ describe('a session', () => {
     expect(localStorage.length).toBe(1);
   });
 
+  it('takes away what somebody else has left in this browser', async () => {
+    localStorage.setItem('hubchat:99:draft:7', 'words of another member');
+    localStorage.setItem(`hubchat:${ANA.id}:draft:7`, 'my own');
+    await session.start();
+    expect(Object.keys(localStorage)).toEqual([`hubchat:${ANA.id}:draft:7`]);
+  });
+
+  it('that begins in one tab begins in the others too', async () => {
+    hub.me = null;
+    await session.start();
+    const other = new Session();
+    hub.me = ANA;
+    await other.continueAs('ana');
+    await settle();
+    // The word between tabs comes by the event loop, which these timers do not hold.
+    vi.useRealTimers();
+    await vi.waitFor(() => expect(session.me?.handle).toBe('ana'));
+  });
+
+  it('that is asked for again stays as it is: rooms that are open are not disturbed', async () => {
+    await session.start();
+    const room = await rooms.open('lung');
+    await settle();
+    await session.start();
+    await settle();
+    expect([hub.sockets.size, await rooms.open('lung')]).toEqual([1, room]);
+  });
+
   it('of somebody else in another tab takes over here too, without what belonged to the former', async () => {
     await session.start();
     await settle();

@@ -98,6 +98,12 @@ export class Live {
     this.happen({ type: 'retry' });
   }
 
+  /** Somebody wants something now: a pause that is only ours is cut short. */
+  nudge(): void {
+    const { state } = this.core.connection;
+    if (state === 'waiting' || state === 'offline') this.happen({ type: 'visible' });
+  }
+
   subscribe(channel: Id, after: Seq | null): void {
     this.happen({ type: 'subscribe', channel, after });
   }

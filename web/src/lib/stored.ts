@@ -34,6 +34,11 @@ export class Store {
     return keysFrom(this.key(start)).map((key) => key.slice(this.key('').length));
   }
 
+  /** Takes away what other accounts have left here: a browser keeps the words of one person at a time. */
+  wipeOthers(): void {
+    for (const key of keysFrom(PREFIX)) if (!key.startsWith(this.key(''))) localStorage.removeItem(key);
+  }
+
   wipe(): void {
     this.memory.clear();
     for (const name of this.names('')) this.write(name, null);

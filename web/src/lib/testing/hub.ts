@@ -140,7 +140,7 @@ export class TestHub {
     if (noun === 'me') return this.me;
     if (noun === 'hub') return { name: 'Hub', guests: true, signup: 'open', demo: false, version: '1' };
     if (noun === 'people') return { items: this.people, next: null };
-    if (noun === 'session') return {};
+    if (noun === 'session' || noun === 'demo') return {};
     if (noun === 'channels' && !id) {
       const mine = [...this.channels.values()].filter(({ membership }) => membership === 'member');
       return { items: mine.map((channel) => this.shown(channel.id)), next: null };
