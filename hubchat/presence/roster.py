@@ -1,6 +1,6 @@
 """Who is here, as a pure value: beats of nodes merge in any order, and the newest of each node counts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -30,16 +30,20 @@ class Roster:
         old = self.beats.get(beat.node)
         if old is not None and old.version >= beat.version:
             return frozenset()
-        concerned = set(beat.members) | (set(old.members) if old else set())
-        before = {account: self.presence(account) for account in concerned}
-        self.beats[beat.node] = beat
-        return frozenset(account for account in concerned if self.presence(account) != before[account])
+        return self._replace(beat.node, beat)
 
     def forget(self, node: int) -> frozenset[int]:
         """Drops a node that is gone; gives the accounts whose presence that changed."""
-        beat = self.beats.pop(node, None)
-        members: Iterable[int] = beat.members if beat else ()
-        return frozenset(account for account in members if self.presence(account) != beat.members[account])  # type: ignore[union-attr]  # no beat, no members
+        return self._replace(node, None)
+
+    def _replace(self, node: int, beat: Beat | None) -> frozenset[int]:
+        concerned = {account for one in (self.beats.get(node), beat) if one for account in one.members}
+        before = {account: self.presence(account) for account in concerned}
+        if beat is not None:
+            self.beats[node] = beat
+        else:
+            self.beats.pop(node, None)
+        return frozenset(account for account in concerned if self.presence(account) != before[account])
 
     def presence(self, account: int) -> Presence:
         """Online when somewhere active, away when idle wherever they are."""
