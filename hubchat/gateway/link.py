@@ -5,20 +5,12 @@ After the opening an idle link holds no task, timer, parser or compressor; what 
 
 import asyncio
 import enum
-import fcntl
-import functools
 import logging
 import secrets
-import socket
-import sys
-import termios
-import traceback
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from uvicorn.config import Config
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 from websockets.frames import Opcode
 from websockets.http11 import Request
@@ -27,17 +19,14 @@ from hubchat.errors import HubError
 from hubchat.framing import PING, Closed, FramingError, Inbox, Item, Ping, WireClass, close_frame, frame, wire_class
 from hubchat.gateway.handshake import Handshake, Refused, Rules, Upgrade, negotiate, upgrade_of
 from hubchat.gateway.keeper import Keeper
+from hubchat.gateway.sockets import seen_past_proxies, tune, waiting_bytes
+from hubchat.logs import place_of
 
 ADMISSION_S: Final = 10.0
 """How long the gateway may take to admit somebody; then 503, and the client comes back."""
 
 FRAMES_A_TURN: Final = 256
 """Frames taken from one link in one turn of the loop (some 1 ms); the rest waits, unread, for the next."""
-
-HIGH_WATER_BYTES: Final = 64 << 10
-UNSENT_BYTES: Final = 128 << 10
-"""What waits here, and what the kernel may hold unsent, before the listener hears `paused`: beyond these two a slow
-reader costs nothing, because the log remembers for it."""
 
 # In rounds of the keeper (5 s), counted so that nothing happens too early.
 PING_AFTER: Final = 6  # silent for 25 s
@@ -135,7 +124,7 @@ class Link(asyncio.Protocol):
         """Decide about an upgrade request; `rest` came with it, before any answer, and is heard after that."""
         try:
             handshake = negotiate(request, self.gateway.rules)
-            upgrade = upgrade_of(request, await self._seen_past_proxies(request, config), handshake.kind)
+            upgrade = upgrade_of(request, await seen_past_proxies(self.transport, request, config), handshake.kind)
             async with asyncio.timeout(ADMISSION_S):
                 admission = await self.gateway.admit(upgrade)
         except Refused as refused:
@@ -151,26 +140,10 @@ class Link(asyncio.Protocol):
                 self.address = upgrade.address
                 self._start(handshake, admission, rest)
 
-    async def _seen_past_proxies(self, request: Request, config: Config) -> dict[str, Any]:
-        """Client and scheme, by the very middleware that HTTP requests pass in this server."""
-        scope: dict[str, Any] = {
-            "type": "websocket",
-            "client": get_remote_addr(self.transport),
-            "server": get_local_addr(self.transport),
-            "scheme": "wss" if is_ssl(self.transport) else "ws",
-            "headers": [
-                (name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.raw_items()
-            ],
-        }
-        if config.proxy_headers:
-            trusted = config.forwarded_allow_ips
-            await _proxies(trusted if isinstance(trusted, str) else ",".join(trusted))(scope, _unused, _unused)  # type: ignore[arg-type]  # it reads these four alone
-        return scope
-
     def _start(self, handshake: Handshake, admission: Any, rest: bytes) -> None:
         self.kind = handshake.kind
         self._state = State.OPEN
-        _tune(self.transport)
+        tune(self.transport)
         self.transport.write(handshake.answer)
         try:
             self.listener = self.gateway.open(self, admission)
@@ -392,39 +365,8 @@ class Link(asyncio.Protocol):
             self._tell(listener.closed)
 
 
-@functools.cache
-def _proxies(trusted: str) -> ProxyHeadersMiddleware:
-    return ProxyHeadersMiddleware(_unused, trusted)
-
-
-async def _unused(*_: object) -> None:
-    """The application behind the middleware, which is asked for what it does to a scope alone."""
-
-
-def _tune(transport: asyncio.Transport) -> None:
-    """Let neither us nor the kernel take megabytes for a slow reader, and nothing wait for company."""
-    transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-    connection: socket.socket | None = transport.get_extra_info("socket")
-    if connection is None or connection.family == socket.AF_UNIX:
-        return
-    # asyncio sets it too, but not where the listening socket was made elsewhere.
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-
-
-def waiting_bytes(transport: asyncio.Transport) -> int:
-    """What the peer has not taken: here, and (on Linux, SIOCOUTQ) in the kernel."""
-    waiting = transport.get_write_buffer_size()
-    connection: socket.socket | None = transport.get_extra_info("socket")
-    if connection is not None and sys.platform == "linux":
-        waiting += int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    return waiting
-
-
 def _logged(error: Exception) -> str:
-    """Log a stranger's exception and give the id it is found by. Its words stay out: they may quote a member's."""
-    id_ = secrets.token_hex(4)
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("fault %s: %s\n%s", id_, type(error).__qualname__, where)
-    return id_
+    """Log a stranger's exception, without its words (law 8), and give the id that it is found by."""
+    fault_id = secrets.token_hex(8)
+    log.error("fault %s: %s", fault_id, place_of(error))
+    return f"logged as {fault_id}"

@@ -15,8 +15,9 @@ from websockets.streams import StreamReader
 
 from hubchat.framing import PING as PING_FRAME
 from hubchat.framing import Inbox, frame
-from hubchat.gateway.link import DEAD_AFTER, FAREWELL_AFTER, HIGH_WATER_BYTES, PING_AFTER, UNSENT_BYTES, waiting_bytes
+from hubchat.gateway.link import DEAD_AFTER, FAREWELL_AFTER, PING_AFTER
 from hubchat.gateway.protocol import HttpEdge, Keeper
+from hubchat.gateway.sockets import HIGH_WATER_BYTES, UNSENT_BYTES, waiting_bytes
 from tests.conformance.echo import serving
 from tests.gateway.raw import BINARY, CLOSE, PING, PONG, TEXT, Raw, closing, masked, opened, request_head, settle
 from tests.gateway.recording import Recorder, RecordingGateway, rounds

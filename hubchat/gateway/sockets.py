@@ -1,0 +1,65 @@
+"""What a link asks of its socket: who is at the other end, how much it may hold, how much it still holds."""
+
+import asyncio
+import fcntl
+import functools
+import socket
+import sys
+import termios
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+from websockets.http11 import Request
+
+HIGH_WATER_BYTES: Final = 64 << 10
+UNSENT_BYTES: Final = 128 << 10
+"""What waits in the process, and what the kernel may hold unsent, before the listener hears `paused`: beyond these two
+a slow reader costs nothing, because the log remembers for it."""
+
+
+def tune(transport: asyncio.Transport) -> None:
+    """Let neither us nor the kernel take megabytes for a slow reader, and nothing wait for company."""
+    transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is None or connection.family == socket.AF_UNIX:
+        return
+    # asyncio sets it too, but not where the listening socket was made elsewhere.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
+
+def waiting_bytes(transport: asyncio.Transport) -> int:
+    """What the peer has not taken: here, and (on Linux, SIOCOUTQ) in the kernel. The transport must not be closing."""
+    waiting = transport.get_write_buffer_size()
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is not None and sys.platform == "linux":
+        waiting += int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    return waiting
+
+
+async def seen_past_proxies(transport: asyncio.Transport, request: Request, config: Config) -> dict[str, Any]:
+    """An ASGI scope's `client`, `server` and `scheme`, by the very middleware that HTTP requests pass here."""
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "client": get_remote_addr(transport),
+        "server": get_local_addr(transport),
+        "scheme": "wss" if is_ssl(transport) else "ws",
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.raw_items()],
+    }
+    if config.proxy_headers:
+        trusted = config.forwarded_allow_ips
+        through = _proxies(trusted if isinstance(trusted, str) else ",".join(trusted))
+        await through(scope, _unused, _unused)  # type: ignore[arg-type]  # a scope of what it reads alone
+    return scope
+
+
+@functools.cache
+def _proxies(trusted: str) -> ProxyHeadersMiddleware:
+    return ProxyHeadersMiddleware(_unused, trusted)
+
+
+async def _unused(*_: object) -> None:
+    """The application behind the middleware, which is run for what it does to a scope alone."""
