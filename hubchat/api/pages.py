@@ -6,6 +6,7 @@ All are read once, at start: there is no path to walk out of, and no disk to wai
 import hashlib
 import mimetypes
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,10 @@ class Pages:
     def __init__(self, folder: Path = STATIC) -> None:
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder.is_dir() else []
         whole = [path for path in paths if path.suffix not in ENCODINGS.values()]
-        self._files = {f"/{path.relative_to(folder).as_posix()}": _file(path, folder) for path in whole}
+        self._files: dict[str, File] = {}
+        for path in whole:
+            with suppress(FileNotFoundError):  # a build that runs beside us has just replaced it
+                self._files[f"/{path.relative_to(folder).as_posix()}"] = _file(path, folder)
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
