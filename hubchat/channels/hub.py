@@ -16,6 +16,7 @@ from hubchat.channels.encoded import Encoded, joined
 from hubchat.channels.recent import Recent
 from hubchat.channels.turns import Sink, Turns
 from hubchat.errors import Close
+from hubchat.faults import log_fault
 from hubchat.framing import WireClass
 from hubchat.storage.channels import ACCESS, read_heads
 from hubchat.storage.database import Database
@@ -354,7 +355,10 @@ class Hub:
                 if live.blocked:
                     continue
                 if live.queue:
-                    self._hand_out(live, posted, outgoing)
+                    try:
+                        self._hand_out(live, posted, outgoing)
+                    except Exception as error:  # noqa: BLE001  # one channel's fault is no other's
+                        log_fault(log, error, "a turn's entries can't be handed out:")
                 if live.behind:
                     live.behind = False
                     self.repair(live)

@@ -65,10 +65,18 @@ class Turns:
         self._posted.pop(sink, None)
 
     def _write(self) -> None:
-        if not self._outgoing:
-            self._wanted = False
-            posted, self._posted = self._posted, {}
-            self._outgoing = self._before(posted)
+        try:
+            if not self._outgoing:
+                self._wanted = False
+                posted, self._posted = self._posted, {}
+                self._outgoing = self._before(posted)
+            self._write_slice()
+        finally:  # whatever was wrong with this turn, the next one comes
+            self._scheduled = bool(self._outgoing) or self._wanted
+            if self._scheduled:
+                asyncio.get_running_loop().call_soon(self._write)
+
+    def _write_slice(self) -> None:
         outgoing = self._outgoing
         deadline = monotonic() + SLICE_S
         written = 0
@@ -77,7 +85,4 @@ class Turns:
             sink.write(data)
             written += 1
             if written % LOOK_EVERY == 0 and monotonic() > deadline:
-                break
-        self._scheduled = bool(outgoing) or self._wanted
-        if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._write)
+                return
