@@ -136,6 +136,22 @@ def test_no_path_and_no_handle_is_ever_logged(hubchat: Program) -> None:
     assert "telling" not in running.logged + running.said
 
 
+def test_what_commands_do_beside_the_server_counts_there(hubchat: Program, running: Running) -> None:
+    hubchat.tell("user", "add", "ana", "--password-stdin", said="seven-otters\n")
+    group = int(hubchat.tell("group", "add", "lobby", "--title", "Lobby", "--visibility", "public", "--owner", "ana"))
+    token = hubchat.tell("token", "ana")
+    with httpx2.Client(base_url=f"{running.url}/api/v1/") as client:
+        assert client.get("me", headers={"Authorization": f"Bearer {token}"}).json()["handle"] == "ana"
+        answer = client.post("session", json={"login": "ana", "password": "seven-otters"})
+        assert answer.status_code == 200, answer.text
+    with live(running) as guest:
+        guest.send(json.dumps({"do": "subscribe", "id": 1, "channel": group}))
+        assert json.loads(guest.recv(timeout=10))["ok"]["channel"] == group
+        assert hubchat.tell("say", "lobby", "from elsewhere", "--as", "ana") == "1"
+        heard = json.loads(guest.recv(timeout=5))
+    assert (heard["channel"], heard["seq"], heard["text"]) == (group, 1, "from elsewhere")
+
+
 def test_a_newer_database_is_left_alone(hubchat: Program) -> None:
     hubchat.tell("user", "add", "ana")
     with sqlite3.connect(hubchat.data / "hubchat.db") as connection:
