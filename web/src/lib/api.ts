@@ -172,6 +172,14 @@ export interface Revision {
   text: string;
 }
 
+/** A pinned entry, with its time as HTTP writes it. */
+export interface Pinned {
+  seq: Seq;
+  author: Id | null;
+  at: string;
+  text?: string;
+}
+
 /** A refusal by the hub, or (code `offline`) no answer at all. */
 export class ApiError extends Error implements Fault {
   readonly code: string;
@@ -235,6 +243,7 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
     channel: (id: Id) => get<Channel>(`/channels/${id}`),
     entries: (id: Id, where: { before?: Seq; after?: Seq; around?: Seq; limit?: number }) =>
       get<Page>(`/channels/${id}/entries`, where),
+    pins: (id: Id) => get<List<Pinned>>(`/channels/${id}/pins`),
     revisions: (id: Id, seq: Seq) => get<List<Revision>>(`/channels/${id}/messages/${seq}/revisions`),
     markRead: (id: Id, seq: Seq) => ask<unknown>('PUT', `/channels/${id}/read`, { seq }),
 
