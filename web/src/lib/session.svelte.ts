@@ -143,7 +143,9 @@ async function whoAmI(): Promise<Me | null> {
   try {
     return await api.me();
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return null;
-    throw error;
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+    // With the cookie of a session that is over nothing is answered, not even what guests may read.
+    if (error.reason === 'sign_in_ended') await api.signOut();
+    return null;
   }
 }

@@ -86,6 +86,15 @@ describe('a session', () => {
     expect(localStorage.length).toBe(1);
   });
 
+  it('that is over is taken off the browser, which reads on as a guest', async () => {
+    hub.me = null;
+    hub.hasEndedCookie = true;
+    await session.start();
+    expect(hub.paths).toContain('DELETE /api/v1/session');
+    await settle();
+    expect([session.state, rooms.connection.state]).toEqual(['guest', 'live']);
+  });
+
   it('takes away what somebody else has left in this browser', async () => {
     localStorage.setItem('hubchat:99:draft:7', 'words of another member');
     localStorage.setItem(`hubchat:${ANA.id}:draft:7`, 'my own');

@@ -58,6 +58,8 @@ export class TestHub {
     { id: 1, handle: 'ana', name: 'Ana' },
     { id: 2, handle: 'ben', name: 'Ben' },
   ];
+  /** The browser still has the cookie of a session that is over. */
+  hasEndedCookie = false;
   /** Refuses a command, when it says so. */
   refuse: (command: Asked) => Fault | undefined = () => undefined;
   private readonly logs = new Map<Id, TestChannel>();
@@ -131,7 +133,8 @@ export class TestHub {
     const answer = this.answer(path.replace('/api/v1', ''));
     if (answer) return new Response(JSON.stringify(answer));
     const code = path.endsWith('/me') ? 'unauthorized' : 'not_found';
-    const error = { code, reason: code, message: '' };
+    const reason = this.hasEndedCookie && path.endsWith('/me') ? 'sign_in_ended' : code;
+    const error = { code, reason, message: '' };
     return new Response(JSON.stringify({ error }), { status: code === 'unauthorized' ? 401 : 404 });
   };
 
