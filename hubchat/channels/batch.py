@@ -57,7 +57,7 @@ class Batch:
         self.targets: dict[Key, Target] = {}
         self.emoji: dict[Key, dict[str, int]] = {}
         self.reacted: set[tuple[int, int, str, int]] = set()
-        self.mentioned: dict[tuple[int, str], Key] = {}
+        self.mentioned: dict[tuple[int, str], changes.Mentioned] = {}
         self.rows: list[NewEntry] = []
         self.revisions: list[tuple[int, int, int, int, str]] = []
         self.edited: dict[Key, int] = {}
@@ -124,12 +124,11 @@ class Batch:
                 raise HubError("reply_unknown")
             data["reply_to"] = item.reply_to
         people = self._people(channel, item.text)
-        if people:
-            data["mentions"] = [persona for persona, _ in people]
+        _show_mentions(data, people)
         stored = self._append(item, "message", item.reply_to, text=item.text, data=data)
         self.nonces[item.channel, item.persona, item.nonce] = (stored.seq, stored.at)
         if people:
-            self.mentions[item.channel, stored.seq] = {account for _, account in people}
+            self.mentions[item.channel, stored.seq] = {one.account for one in people}
         self.targets[item.channel, stored.seq] = Target(
             "message", item.persona, stored.at, item.text, _json(data), None, None, False, False
         )
@@ -160,12 +159,11 @@ class Batch:
         people = self._people(channel, item.text)
         data: dict[str, Any] = orjson.loads(target.data) if target.data else {}
         data.pop("mentions", None)
-        if people:
-            data["mentions"] = [persona for persona, _ in people]
+        _show_mentions(data, people)
         stored = self._append(item, "edit", item.seq)
         self.revisions.append((*key, stored.seq, target.edited_at or target.at, target.text))
         self.edited[key] = stored.at
-        self.mentions[key] = {account for _, account in people}
+        self.mentions[key] = {one.account for one in people}
         self._changed(key, stored, target, text=item.text, data=_json(data), edited_at=stored.at)
         return stored
 
@@ -207,8 +205,8 @@ class Batch:
         """The message there, if this account may have it."""
         return self.targets.get(key) if key[1] >= stand.first(channel) else None
 
-    def _people(self, channel: ChannelRow, text: str) -> list[Key]:
-        """(persona, account) of the members that a text names."""
+    def _people(self, channel: ChannelRow, text: str) -> list[changes.Mentioned]:
+        """The members that a text names."""
         if "@" not in text:
             return []
         found = (self.mentioned.get((channel.access_id, handle)) for handle in handles(text))
@@ -307,6 +305,14 @@ class Batch:
 def handles(text: str) -> list[str]:
     """The handles a text names, once each, in order: `@ana` at a word's start, at most MENTIONS."""
     return list(dict.fromkeys(match.lower() for match in MENTION.findall(text)))[:MENTIONS]
+
+
+def _show_mentions(data: dict[str, Any], people: list[changes.Mentioned]) -> None:
+    """Whom everybody may see named. Who is not shown in the list of members is told, and nobody else learns of it:
+    else naming somebody would be a way to ask whether they are here.
+    """
+    if shown := [one.persona for one in people if one.is_shown]:
+        data["mentions"] = shown
 
 
 def _json(data: dict[str, Any] | None) -> str | None:

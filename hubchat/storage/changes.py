@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from hubchat.storage.bulk import Bulk
+from hubchat.storage.members import WROTE
 
 
 class Target(NamedTuple):
@@ -112,10 +113,11 @@ _UNREACT: Final = Bulk(
     persona_id="bigint",
 )
 _HANDLES: Final = Bulk(
-    "SELECT rows_.access_id, persona.handle, persona.id, persona.account_id FROM {rows} "
+    "SELECT rows_.access_id, persona.handle, persona.id, persona.account_id, "
+    f"(channel.joining <> 'free' OR membership.listed OR {WROTE}) AS is_shown FROM {{rows}} "
     "JOIN persona ON persona.handle = rows_.handle AND persona.gone_at IS NULL "
     "JOIN membership ON membership.access_id = rows_.access_id AND membership.account_id = persona.account_id "
-    "AND membership.state = 'member'",
+    "AND membership.state = 'member' JOIN channel ON channel.id = rows_.access_id",
     access_id="bigint",
     handle="text",
 )
@@ -155,10 +157,18 @@ def read_reacted(
     return {(row.channel_id, row.seq, row.emoji, row.persona_id) for row in _REACTED.run(connection, list(wanted))}
 
 
-def read_mentioned(connection: sa.Connection, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Key]:
-    """(access channel, handle) → (persona, account) of its members."""
+class Mentioned(NamedTuple):
+    """A member that a text names. `is_shown`: others see them in the list of members anyhow."""
+
+    persona: int
+    account: int
+    is_shown: bool
+
+
+def read_mentioned(connection: sa.Connection, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Mentioned]:
+    """(access channel, handle) → that member."""
     found = _HANDLES.run(connection, list(wanted))
-    return {(row.access_id, row.handle): (row.id, row.account_id) for row in found}
+    return {(row.access_id, row.handle): Mentioned(row.id, row.account_id, bool(row.is_shown)) for row in found}
 
 
 def keep_revisions(connection: sa.Connection, rows: Sequence[tuple[int, int, int, int, str]]) -> None:

@@ -106,22 +106,25 @@ _COUNTS: Final = Bulk(
     id="bigint",
 )
 _RANK: Final = "CASE membership.role WHEN 'owner' THEN 0 WHEN 'moderator' THEN 1 ELSE 2 END"
-_WROTE: Final = (
-    "EXISTS (SELECT 1 FROM entry WHERE entry.channel_id = :id AND entry.author_id = membership.persona_id "
-    "AND entry.kind = 'message' AND entry.deleted_at IS NULL AND entry.seq >= :open_from)"
+WROTE: Final = (
+    "EXISTS (SELECT 1 FROM entry WHERE entry.channel_id = channel.id AND entry.author_id = membership.persona_id "
+    "AND entry.kind = 'message' AND entry.deleted_at IS NULL AND entry.seq >= channel.open_from)"
 )
+"""Whether a member wrote in a group, since it is open to all, where channel and membership are joined."""
+
 _LIST: Final = (
     f"SELECT {PERSON}, membership.account_id, membership.role, membership.joined_at, membership.word, "
     f"{_RANK} AS rank FROM membership JOIN persona ON persona.id = membership.persona_id "
-    "JOIN account ON account.id = membership.account_id "
+    "JOIN account ON account.id = membership.account_id JOIN channel ON channel.id = membership.access_id "
     "WHERE membership.access_id = :id AND membership.state = :state "
     f"AND ({_RANK}, membership.joined_at, persona.id) > (:rank, :joined_at, :persona_id) {{shown}}"
     f"ORDER BY {_RANK}, membership.joined_at, persona.id LIMIT :limit"
 )
 _LIST_ALL: Final = sa.text(_LIST.format(shown=""))
-_LIST_SHOWN: Final = sa.text(_LIST.format(shown=f"AND (membership.listed OR {_WROTE}) "))
+_LIST_SHOWN: Final = sa.text(_LIST.format(shown=f"AND (membership.listed OR {WROTE}) "))
 _IS_SHOWN: Final = sa.text(
-    f"SELECT (membership.listed OR {_WROTE}) FROM membership WHERE access_id = :id AND account_id = :account_id"
+    f"SELECT (membership.listed OR {WROTE}) FROM membership JOIN channel ON channel.id = membership.access_id "
+    "WHERE membership.access_id = :id AND membership.account_id = :account_id"
 )
 
 FROM_THE_FIRST: Final[Place] = (-1, 0, 0)
@@ -260,8 +263,7 @@ def is_shown(connection: sa.Connection, room: ChannelRow, account_id: int) -> bo
     """
     if room.joining != "free":
         return True
-    keys = {"id": room.id, "account_id": account_id, "open_from": room.open_from}
-    return bool(connection.execute(_IS_SHOWN, keys).scalar())
+    return bool(connection.execute(_IS_SHOWN, {"id": room.id, "account_id": account_id}).scalar())
 
 
 def read_members(
@@ -271,31 +273,22 @@ def read_members(
 
     Not `everyone`: those that `is_shown` tells.
     """
-    keys: dict[str, object] = {}
-    query = _LIST_ALL
-    if not everyone and room.joining == "free":
-        query, keys = _LIST_SHOWN, {"open_from": room.open_from}
-    return _listed(connection, query, room.id, "member", limit, after, keys)
+    query = _LIST_ALL if everyone or room.joining != "free" else _LIST_SHOWN
+    return _listed(connection, query, room.id, "member", limit, after)
 
 
 def read_standing_as(
     connection: sa.Connection, access_id: int, state: MemberState, *, limit: int, after: Place = FROM_THE_FIRST
 ) -> list[Member]:
     """Those who are `requested`, `invited` or `banned`, by time."""
-    return _listed(connection, _LIST_ALL, access_id, state, limit, after, {})
+    return _listed(connection, _LIST_ALL, access_id, state, limit, after)
 
 
 def _listed(
-    connection: sa.Connection,
-    query: sa.TextClause,
-    access_id: int,
-    state: MemberState,
-    limit: int,
-    after: Place,
-    more: dict[str, object],
+    connection: sa.Connection, query: sa.TextClause, access_id: int, state: MemberState, limit: int, after: Place
 ) -> list[Member]:
     keys = {"rank": after[0], "joined_at": after[1], "persona_id": after[2]}
-    rows = connection.execute(query, {"id": access_id, "state": state, "limit": limit, **keys, **more})
+    rows = connection.execute(query, {"id": access_id, "state": state, "limit": limit, **keys})
     return [
         Member(
             person_of(row), row.account_id, row.role, row.joined_at, row.word,

@@ -7,9 +7,11 @@ import pytest
 from hubchat.access import Visibility
 from hubchat.actions import groups, members
 from hubchat.actions.groups import GroupChange
+from hubchat.channels.items import Edit
 from hubchat.errors import HubError
 from hubchat.storage.channels import update_channel
 from hubchat.storage.members import TOLD, count_members, read_members
+from hubchat.storage.readings import read_mine
 from tests.community import Community
 
 
@@ -330,3 +332,22 @@ async def test_a_tail_is_never_read_past_by_newcomers(hub: Community) -> None:
     await hub.node.log.write(lambda tx: update_channel(tx.connection, group, tail=3))
     await members.join(hub.node, ben, group)
     assert (await hub.stand(ben, group)).first_seq == 3
+
+
+async def test_naming_somebody_does_not_tell_whether_they_are_in_a_free_group(hub: Community) -> None:
+    ada, ben, cem = await hub.members("ada", "ben", "cem")
+    free, closed = await hub.group(ada, "public", ben, cem), await hub.group(ada, "closed", ben, cem)
+    await hub.say(cem, free)
+
+    async def name_them(group: int) -> None:
+        seq = await hub.say(ada, group, "@ben @cem @nobody")
+        changed = "@cem @ben"
+        await hub.node.log.append(lambda done: Edit(ada.account_id, ada.persona_id, group, done, seq, changed))
+
+    for group in (free, closed):
+        await name_them(group)
+    told = [(await hub.entries(group, "message"))[-1].data for group in (free, closed)]
+    assert told == [{"mentions": [cem.persona_id]}, {"mentions": [cem.persona_id, ben.persona_id]}]
+    for group in (free, closed):  # who is named counts it all the same
+        [position] = [one for one in await hub.read(lambda c: read_mine(c, ben.account_id)) if one.channel.id == group]
+        assert position.mentions == 1
