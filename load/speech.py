@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 from websockets.frames import Frame, Opcode
 
-MARK, NONCE = "#m00000000", "#n00000000"
+MARK, NONCE = "#mark00000000", "#once00000000"
 TEXT_BYTES = 200
 
 

@@ -1,5 +1,5 @@
 /* The three dialects that the load tools speak: how a message carries its number, and what a frame from the server is.
- * A message's text holds "#m" and eight hex digits of its number, which is the command's id too; its nonce holds "#n" and
+ * A message's text holds MARK and eight hex digits of its number, which is the command's id too; its nonce holds NONCE and
  * eight that look random, as nonces are: an index takes them less kindly than what is counted up. */
 #ifndef HUBCHAT_LOAD_SPEECH_H
 #define HUBCHAT_LOAD_SPEECH_H
@@ -13,23 +13,25 @@
 #include "frames.h"
 #include "plan.h"
 
-enum { MARK_BYTES = 10 };
+/* Longer than an id: one that looked like a mark would be taken for it. */
+static const char MARK[] = "#mark", NONCE[] = "#once";
+enum { SIGN_BYTES = 5, MARK_BYTES = SIGN_BYTES + 8 };
 enum heard { OTHER, GREETING, DELIVERY, REPLY, FAILURE };
 
-static inline void speech_fill(unsigned char *payload, size_t size, const char *mark, uint32_t value)
+static inline void speech_fill(unsigned char *payload, size_t size, const char *sign, uint32_t value)
 {
     char digits[9];
     snprintf(digits, sizeof digits, "%08x", value);
-    unsigned char *at = memmem(payload, size, mark, 2);
+    unsigned char *at = memmem(payload, size, sign, SIGN_BYTES);
     if (at)
-        memcpy(at + 2, digits, 8);
+        memcpy(at + SIGN_BYTES, digits, 8);
 }
 
 /* Makes the template message `number`. */
 static inline void speech_number(unsigned char *payload, size_t size, enum dialect dialect, uint32_t number)
 {
-    speech_fill(payload, size, "#m", number);
-    speech_fill(payload, size, "#n", number * 2654435761u); /* odd, so no two numbers meet (Knuth, TAOCP 6.4) */
+    speech_fill(payload, size, MARK, number);
+    speech_fill(payload, size, NONCE, number * 2654435761u); /* odd, so no two numbers meet (Knuth, TAOCP 6.4) */
     unsigned char *id = dialect == MSGPACK ? memmem(payload, size, "\xa2id\xce", 4) : NULL;
     for (int i = 0; id && i < 4; i++)
         id[4 + i] = (unsigned char)(number >> 8 * (3 - i));
@@ -71,12 +73,12 @@ static inline enum heard speech_reply(const struct frame *frame, enum dialect di
 static inline enum heard speech_hear(const struct frame *frame, enum dialect dialect, size_t *mark_at, uint32_t *number)
 {
     const unsigned char *payload = frame->payload, *mark = payload + *mark_at;
-    if (*mark_at + MARK_BYTES > frame->length || memcmp(mark, "#m", 2) != 0)
-        mark = memmem(payload, frame->length, "#m", 2);
+    if (*mark_at + MARK_BYTES > frame->length || memcmp(mark, MARK, SIGN_BYTES) != 0)
+        mark = memmem(payload, frame->length, MARK, SIGN_BYTES);
     if (mark && (size_t)(mark - payload) + MARK_BYTES <= frame->length) {
         *mark_at = (size_t)(mark - payload);
         *number = 0;
-        for (int i = 2; i < MARK_BYTES; i++)
+        for (int i = SIGN_BYTES; i < MARK_BYTES; i++)
             *number = *number << 4 | (uint32_t)(mark[i] <= '9' ? mark[i] - '0' : mark[i] - 'a' + 10);
         return DELIVERY;
     }
