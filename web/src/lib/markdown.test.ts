@@ -112,6 +112,14 @@ describe('members’ Markdown', () => {
     expect(renderNow('*a*')).toBe('<p><em>a</em></p>\n');
   });
 
+  it('is the same again, for each reader', async () => {
+    const first = await render('hello @ana', { me: 'ana' });
+    expect(await render('hello @ana', { me: 'ana' })).toBe(first);
+    expect(await render('hello @ana', { me: 'ben' })).not.toBe(first);
+    for (let n = 0; n < 1100; n++) await render(`text ${n}`, { me: 'ana' });
+    expect(await render('hello @ana', { me: 'ana' })).toBe(first);
+  });
+
   it('costs little however deep it is nested', async () => {
     const started = performance.now();
     for (const sign of ['>', '[', '*a ', '- ', '!['])

@@ -10,8 +10,12 @@ export type RenderOptions = {
   me?: string | undefined;
 };
 
+const KEPT_TEXTS = 1_000; // some screens of a room, at most 10 MB
+const KEPT_LENGTH = 4_000; // characters
+
 type Renderer = (text: string, options: RenderOptions) => string;
 
+const kept = new Map<string, string>();
 let renderer: Renderer | null = null;
 let loading: Promise<Renderer> | null = null;
 
@@ -24,6 +28,11 @@ export async function render(text: string, options: RenderOptions = {}): Promise
 export function renderNow(text: string, options: RenderOptions = {}): string | null {
   if (!renderer) void load();
   return renderer?.(text, options) ?? null;
+}
+
+/** Nothing that was rendered stays: somebody else may sit here next. */
+export function forget(): void {
+  kept.clear();
 }
 
 /** Loads what renders, so that `renderNow` can. */
@@ -43,7 +52,21 @@ async function build(): Promise<Renderer> {
   imagesAsLinks(parser);
   mentions(parser);
   const clean = sanitizer();
-  return (text, options) => clean(parser.render(text, options));
+  return remembering((text, options) => clean(parser.render(text, options)));
+}
+
+/** A list that is scrolled back and forth renders each text once. The least lately used goes first. */
+function remembering(make: Renderer): Renderer {
+  return (text, options) => {
+    // What is known may change at any time, and long texts would fill the memory.
+    if (options.isKnown || text.length > KEPT_LENGTH) return make(text, options);
+    const key = `${options.me ?? ''}\n${text}`;
+    const html = kept.get(key) ?? make(text, options);
+    kept.delete(key);
+    kept.set(key, html);
+    if (kept.size > KEPT_TEXTS) kept.delete(kept.keys().next().value ?? '');
+    return html;
+  };
 }
 
 /** Only http, https, mailto, and paths of our own; no `//host`, no backslash that a browser reads as a slash. */

@@ -1,6 +1,7 @@
 // Who is signed in here. It begins and ends everything that belongs to an account: the live connection, drafts, the
 // outbox, what was read.
 import { ApiError, api, type HubInfo, type Me, type Signup } from './api';
+import { forget } from './markdown';
 import { rooms } from './rooms.svelte';
 import { Store } from './stored';
 import { backoff } from './waiting';
@@ -113,6 +114,7 @@ export class Session {
   private disconnect(): void {
     this.connected = undefined;
     rooms.stop();
+    forget();
   }
 
   private async hasEnded(): Promise<boolean> {
