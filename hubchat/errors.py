@@ -17,10 +17,18 @@ STATUS: Final[Mapping[str, int]] = {
     "unavailable": 503,
     "internal": 500,
 }
-"""Error code → HTTP status. `fields` turn 400 into 422, a stale `If-Match` turns 409 into 412."""
+"""Error code → HTTP status; `fields` turn 400 into 422."""
 
-RETRY: Final[frozenset[str]] = frozenset({"rate_limited", "unavailable", "internal"})
-"""Codes after which the same command, with the same nonce, may succeed."""
+OWN_STATUS: Final[Mapping[str, int]] = {
+    "host_foreign": 421,
+    "head_too_large": 431,
+    "head_too_slow": 408,
+    "method_unknown": 405,
+    "changed_meanwhile": 412,
+}
+"""Reasons whose HTTP status says more than their code's."""
+
+RETRY_AFTER_MS: Final = 1_000  # where a reason that may be tried again names no time of its own
 
 
 class Reason(NamedTuple):
@@ -148,6 +156,19 @@ class HubError(Exception):
             body["retry_after_ms"] = self.retry_after_ms
         return body
 
+    @property
+    def status(self) -> int:
+        """The HTTP status that tells it."""
+        if self.code == "bad_request" and self.fields:
+            return 422
+        return OWN_STATUS.get(self.reason, STATUS[self.code])
+
+    def headers(self) -> dict[str, str]:
+        """The HTTP headers that go with it: when to come back, how to say who one is (RFC 9110, 10.2.3 and 11.6.1)."""
+        if self.code in ("rate_limited", "unavailable"):
+            return {"Retry-After": str(-(-(self.retry_after_ms or RETRY_AFTER_MS) // 1_000))}
+        return {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+
 
 class OperatorError(Exception):
     """What keeps the hub from starting or a command from working and an operator can mend: one line, what and how."""
@@ -168,3 +189,4 @@ SIGN_IN_ENDED: Final = Close(4001, "sign_in_ended", None)
 ACCOUNT_ENDED: Final = Close(4003, "account_ended", None)
 STOOD_STILL: Final = Close(4008, "stood_still", (1_000, 10_000))
 TOO_MANY_BAD: Final = Close(4009, "too_many_bad_commands", (60_000, 90_000))
+TOO_MANY_CONNECTIONS: Final = Close(4009, "too_many_connections", (60_000, 90_000))

@@ -383,9 +383,7 @@ _FIELD_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
 }
 """A field means the same in every verb, so it is checked by its name."""
 
-_CHECKS: Final = {
-    verb: {field.name: _FIELD_CHECKS[field.name] for field in fields(verb)} for verb in VERBS.values()
-}
+_CHECKS: Final = {verb: {field.name: _FIELD_CHECKS[field.name] for field in fields(verb)} for verb in VERBS.values()}
 _REQUIRED: Final = {
     verb: frozenset(field.name for field in fields(verb) if field.default is MISSING) for verb in VERBS.values()
 }

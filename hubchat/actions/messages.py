@@ -47,5 +47,3 @@ def react(log: Log, caller: Caller, channel: int, seq: int, emoji: str, on: bool
 def pin(log: Log, caller: Caller, channel: int, seq: int, on: bool, done: Done) -> None:
     """Pins a message, or unpins it."""
     log.submit(Pin(caller.account_id, caller.persona_id, channel, done, seq, on))
-
-

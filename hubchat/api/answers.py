@@ -3,17 +3,12 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from starlette.responses import Response
 
-from hubchat.errors import STATUS, HubError
-
-OWN_STATUS: Final = {"host_foreign": 421, "method_unknown": 405, "changed_meanwhile": 412}
-"""Reasons whose HTTP status says more than their code's."""
-
-RETRY_AFTER_MS: Final = 1_000  # where a reason that may be tried again names no time of its own
+from hubchat.errors import HubError
 
 
 class Json(Response):
@@ -31,15 +26,7 @@ def nothing() -> Response:
 
 def refusal(error: HubError) -> Response:
     """The answer that tells `error`, with its status and, where waiting helps, `Retry-After`."""
-    status = OWN_STATUS.get(error.reason, STATUS[error.code])
-    if error.code == "bad_request" and error.fields:
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-    answer = Json({"error": error.body()}, status_code=status)
-    if error.code in ("rate_limited", "unavailable"):
-        answer.headers["Retry-After"] = str(-(-(error.retry_after_ms or RETRY_AFTER_MS) // 1_000))
-    if status == HTTPStatus.UNAUTHORIZED:
-        answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
+    return Json({"error": error.body()}, status_code=error.status, headers=error.headers())
 
 
 def wrong_method(allowed: Iterable[str]) -> Response:

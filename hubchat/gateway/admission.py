@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from hubchat import __version__
 from hubchat.actions import sessions
 from hubchat.addresses import Home, home
-from hubchat.errors import SIGN_IN_ENDED, HubError
+from hubchat.errors import SIGN_IN_ENDED, TOO_MANY_CONNECTIONS, HubError
 from hubchat.gateway.expiry import Expiry
 from hubchat.gateway.handshake import Rules, Upgrade
 from hubchat.gateway.keeper import Keeper
@@ -66,13 +66,13 @@ class Admission:
             raise HubError("members_only")
         if caller is not None and "read" not in caller.scopes:
             raise HubError("scope_missing", "the token has not the scope `read`")
-        _require_below(settings.connections_per_address, self._of_address[network_of(request.address)])
-        if caller is not None:
-            _require_below(settings.connections_per_member, self._of_member[caller.account_id])
+        if self._is_full(caller, request.address):
+            raise HubError("too_many_connections", retry_after_ms=10_000)
         return Admitted(caller, key, epoch)
 
     def open(self, link: Link, admission: Admitted) -> Session:
         """Opens the session and speaks first."""
+        was_full = self._is_full(admission.caller, link.address)  # by others that were let in meanwhile
         session = Session(self.node, link, admission.caller, self._closed)
         self._of_address[network_of(link.address)] += 1
         if admission.caller is not None:
@@ -81,7 +81,17 @@ class Admission:
             if admission.epoch != self.node.hub.access_epoch:
                 self._ask_again(session, admission)
         session.post({"welcome": self._welcome(admission.caller)})
+        if was_full:
+            session.bye(TOO_MANY_CONNECTIONS)
         return session
+
+    def _is_full(self, caller: Caller | None, address: str) -> bool:
+        """Whether this address, or this member, has all the connections it may have."""
+        settings = self.node.settings
+        of_address, of_member = settings.connections_per_address, settings.connections_per_member
+        if of_address and self._of_address[network_of(address)] >= of_address:
+            return True
+        return bool(of_member and caller and self._of_member[caller.account_id] >= of_member)
 
     def _ask_again(self, session: Session, admission: Admitted) -> None:
         """Somebody's sign-in ended between the question and the opening: was it this one?"""
@@ -128,11 +138,6 @@ class Admission:
                 "open_commands": OPEN_COMMANDS,
             },
         }
-
-
-def _require_below(limit: int, count: int) -> None:
-    if limit and count >= limit:
-        raise HubError("too_many_connections", retry_after_ms=10_000)
 
 
 def _count_down(counter: Counter[K], key: K) -> None:

@@ -14,17 +14,12 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from hubchat.errors import STATUS, HubError
+from hubchat.errors import HubError
 from hubchat.framing import FRAME_BYTES, WINDOW_BITS, Dialect, WireClass, wire_class
 
 PATH: Final = "/live"
 DIALECTS: Final[Mapping[str, Dialect]] = {"hubchat.v1.msgpack": "msgpack", "hubchat.v1.json": "json"}
 """Subprotocol → dialect; a client that offers both gets the first."""
-
-OWN_STATUS: Final = {"host_foreign": 421, "head_too_large": 431, "head_too_slow": 408}
-"""Reasons whose HTTP status says more than their code's."""
-
-RETRY_AFTER_MS: Final = 1_000  # where a reason that may be tried again names no time of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +65,7 @@ class Refused(Exception):  # it says what happened to the request
     @classmethod
     def because(cls, error: HubError, status: int | None = None, headers: Mapping[str, str] | None = None) -> "Refused":
         """Refused for a reason of errors.py; `status` where its code's own does not say enough."""
-        status = status or OWN_STATUS.get(error.reason, STATUS[error.code])
-        given = dict(headers or {})
-        if error.code in ("rate_limited", "unavailable"):
-            given["Retry-After"] = str(-(-(error.retry_after_ms or RETRY_AFTER_MS) // 1_000))
-        if status == HTTPStatus.UNAUTHORIZED:
-            given["WWW-Authenticate"] = "Bearer"
-        return cls(status, {"error": error.body()}, given)
+        return cls(status or error.status, {"error": error.body()}, {**(headers or {}), **error.headers()})
 
     def answer(self) -> bytes:
         """The whole HTTP response; the connection ends with it."""

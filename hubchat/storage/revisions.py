@@ -31,9 +31,7 @@ def read_revisions(connection: sa.Connection, channel_id: int, seq: int) -> list
     return [RevisionRow(row.at, row.text) for row in rows]
 
 
-def read_reactions(
-    connection: sa.Connection, channel_id: int, seq: int, *, limit: int, skip: int
-) -> list[ReactionRow]:
+def read_reactions(connection: sa.Connection, channel_id: int, seq: int, *, limit: int, skip: int) -> list[ReactionRow]:
     """Who set which emoji on a message, by time: what is added comes at the end, so a page stays where it was."""
     rows = connection.execute(
         sa.text(
