@@ -18,6 +18,7 @@ from hubchat.presence.tracker import Tracker
 from hubchat.settings import Settings
 from hubchat.storage.database import Database, new_id, open_database
 from hubchat.storage.gathered import Gathered
+from hubchat.storage.groups import purge
 from hubchat.storage.schema import migrate, read_hub
 from hubchat.storage.sessions import Caller, read_callers
 from hubchat.storage.standings import Seat, read_seats
@@ -56,6 +57,8 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         database = open_database(settings.database_url, settings.data)
         stack.push_async_callback(database.close)
         await migrate(database)
+        while await database.write(purge):  # of groups whose deletion a crash cut short
+            pass
         log_id = await database.read(lambda connection: read_hub(connection, "log"))
         hub = Hub(database, SingleNode(), Recent(settings.recent_bytes))
         stack.push_async_callback(hub.close)

@@ -316,7 +316,7 @@ def _is_seen(char: str) -> bool:
 
 
 def _is_pictured(char: str) -> bool:
-    return unicodedata.category(char) in ("So", "Sk", "Sm") and not char.isascii() or char == "\u20e3" or char in "‼⁉"
+    return (unicodedata.category(char) in ("So", "Sk", "Sm") and not char.isascii()) or char == "\u20e3" or char in "‼⁉"
 
 
 def _joins_emoji(char: str) -> bool:

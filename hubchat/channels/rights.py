@@ -116,13 +116,16 @@ class Rights:
         )
         for live in lives:
             channel = channels.get(live.id)
+            is_gone = channel is None or channel.state == "deleted"
+            if is_gone:
+                self.hub.recent.forget(live.id)
             for subscription in list(live.subscriptions.values()):
                 account = subscription.reader.account_id
                 stand = STRANGER if account is None else standings.get((account, live.access_id))
                 if stand is None:
                     continue  # joined after the question; its own right was asked after the change
                 if channel is None or not can("read", stand.standing, channel.place):
-                    self._end(subscription, "visibility" if channel else "deleted")
+                    self._end(subscription, "deleted" if is_gone else "visibility")
 
     # ------------------------------------------------------------ watching
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from hubchat.actions import members
+from hubchat.actions import groups, members
 from hubchat.storage.sessions import Caller
 from hubchat.wire import Dialect
 from tests.flows.live import Live, live
@@ -169,3 +169,17 @@ async def test_when_the_session_ends_the_connection_says_so_and_closes(story: St
     await story.hub.node.log.write(lambda tx: tx.revoke("ended", account=ana.account_id))
     assert await at_ana.closed() == await other.closed() == 4003
     assert at_ana.heard[-1]["bye"]["code"] == 4003
+
+
+async def test_when_a_group_is_deleted_its_readers_are_told_so_and_nothing_of_it_is_kept(story: Story) -> None:
+    ana, ben = await story.member("ana"), await story.member("ben")
+    room = await story.hub.community.group(ana, "open", ben)
+    at_ben = await story.connect(ben)
+    await at_ben.do("subscribe", channel=room)
+    seq = await story.hub.community.say(ana, room, "soon gone")
+    await at_ben.entry(room, seq=seq)
+    assert story.hub.node.hub.recent.get(room, seq) is not None  # the premise
+    await groups.delete(story.hub.node, ana, room)
+    told = await at_ben.until(lambda m: "revoked" in m)
+    assert told["revoked"] == {"channel": room, "reason": "deleted"}
+    assert story.hub.node.hub.recent.get(room, seq) is None
