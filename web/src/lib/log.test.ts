@@ -125,6 +125,17 @@ describe('a page of history', () => {
     expect(loaded(log)).toMatchObject([{ text: 'uno' }, { deleted: true, text: '' }]);
   });
 
+  it('that was read before another one does not undo what that one showed', () => {
+    const channel = new TestChannel();
+    channel.send(ANA, 'one');
+    const log = new Log(ANA, 1, 1);
+    const older = channel.history({ before: 2 });
+    channel.edit(ANA, 1, 'uno');
+    log.page({ before: 2 }, channel.history({ before: 2 }));
+    log.page({ around: 1 }, older);
+    expect(log.get(1)?.text).toBe('uno');
+  });
+
   it('that is older than the changes that are kept is asked for again', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
@@ -146,8 +157,16 @@ describe('a page of history', () => {
     channel.send(ANA, '11');
     live(log, channel);
     log.raiseFirst(6);
+    expect([log.first, log.at]).toEqual([6, 11]);
     expect(texts(log)).toEqual(['6', '7', '8', '9', '10', '11']);
     expect(log.window(log.at).span).toEqual({ from: 6, to: 11 });
+  });
+
+  it('is not waited for below the oldest entry: live entries begin there', () => {
+    const log = new Log(BEN, 3, 1);
+    log.raiseFirst(9);
+    const next = { channel: 7, kind: 'message', author: ANA, at: 0, text: 'nine' };
+    expect(log.apply({ ...next, seq: 9 })).toBe('applied');
   });
 
   it('of an empty channel leaves nothing to ask', () => {

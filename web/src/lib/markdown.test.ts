@@ -68,6 +68,11 @@ describe('members’ Markdown', () => {
     expect(page.querySelector('a')?.textContent).toBe('a scan');
   });
 
+  it('leaves a link that is refused as it was written', async () => {
+    const page = parsed(await render('[x](javascript:alert(1)) [y](vbscript:x)'));
+    expect(page.textContent?.trim()).toBe('[x](javascript:alert(1)) [y](vbscript:x)');
+  });
+
   it('refuses every other kind of link', async () => {
     const links = [
       'javascript:alert(1)',

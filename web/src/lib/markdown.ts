@@ -1,6 +1,7 @@
 // Members' Markdown as safe HTML. markdown-it is told to let no HTML through; DOMPurify then lets only a short list
 // of tags and attributes pass, whatever markdown-it did. Both come lazily: the first page does not wait for them.
 import type { MarkdownIt } from 'markdown-it';
+import { backoff } from './waiting';
 
 /** A type, not an interface: markdown-it takes it as its environment. */
 export type RenderOptions = {
@@ -37,8 +38,19 @@ export function forget(): void {
 
 /** Loads what renders, so that `renderNow` can. */
 export function load(): Promise<Renderer> {
-  loading ??= build().then((built) => (renderer = built));
+  loading ??= insist().then((built) => (renderer = built));
   return loading;
+}
+
+/** On a bad line as often as it takes; texts stand there as they were written until then. */
+async function insist(): Promise<Renderer> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await build();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, backoff(tries, Math.random())));
+    }
+  }
 }
 
 async function build(): Promise<Renderer> {

@@ -293,6 +293,25 @@ describe('what I do', () => {
     expect(lung.at(1).deleted).toBe(true);
   });
 
+  it('is shown until its entry has come, however late that is', async () => {
+    await said('one');
+    const room = await opened();
+    hub.isLate = true;
+    room.edit(1, 'uno');
+    room.send('two');
+    await settle();
+    expect([texts(room), states(room)]).toEqual([
+      ['uno', 'two'],
+      ['pending', 'pending'],
+    ]);
+    hub.publish(lung, 2);
+    await settle();
+    expect([texts(room), states(room)]).toEqual([
+      ['uno', 'two'],
+      ['sent', 'sent'],
+    ]);
+  });
+
   it('without words is undone and told when it is refused', async () => {
     await said('one');
     const room = await opened();

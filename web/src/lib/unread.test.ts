@@ -69,6 +69,17 @@ describe('unread', () => {
     expect(tally.unread).toBe(0);
   });
 
+  it('and what has come since is counted beside, once', () => {
+    const tally = new Tally(ANA, standing({ head: 0, read_seq: 0 }));
+    for (let seq = 1; seq <= 6; seq++) tally.add({ channel: 7, seq, kind: 'message', author: BEN, at: 0 });
+    tally.read(5);
+    tally.correct(standing({ head: 5, read_seq: 3, unread: 2 }));
+    expect(tally.unread).toBe(1);
+    tally.add({ channel: 7, seq: 7, kind: 'message', author: BEN, at: 0 });
+    tally.correct(standing({ head: 6, read_seq: 3, unread: 3 }));
+    expect(tally.unread).toBe(2);
+  });
+
   it('takes the word of the hub alone once its history was replaced', () => {
     const tally = new Tally(ANA, standing({ head: 50, read_seq: 50 }));
     tally.add({ channel: 7, seq: 51, kind: 'message', author: BEN, at: 0 });

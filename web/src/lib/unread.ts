@@ -55,20 +55,14 @@ export class Tally {
 
   /** The hub's own count; live entries up to its head are in it. */
   correct(standing: Standing): void {
-    const { unread, mentions } = this;
+    const before = this.upTo(standing.head);
     // What was read here a moment ago the hub may not know yet: then its count is too high.
     const isAhead = !this.isVoid && this.readSeq > standing.read_seq;
     this.begin(standing, standing.head);
     this.unsure = this.isVoid = false;
     if (!isAhead) this.readSeq = standing.read_seq;
     else if (this.readSeq >= standing.head) this.base = { ...standing, ...NONE };
-    else {
-      const most = {
-        unread: Math.min(unread, standing.unread),
-        mentions: Math.min(mentions, standing.mentions),
-      };
-      this.base = { ...standing, ...most };
-    }
+    else this.base = { ...standing, ...lesser(before, standing) };
   }
 
   /** A live entry. Whether it counts as unread. */
@@ -103,6 +97,12 @@ export class Tally {
     this.mentioned = this.counted.filter(({ mention }) => mention).length;
   }
 
+  private upTo(head: Seq): Counts {
+    const earlier = this.counted.filter(({ seq }) => seq <= head);
+    const mentions = earlier.filter(({ mention }) => mention).length;
+    return { unread: this.base.unread + earlier.length, mentions: this.base.mentions + mentions };
+  }
+
   private remove(target: Seq): void {
     const place = this.counted.findLastIndex(({ seq }) => seq === target);
     if (place >= 0) {
@@ -115,3 +115,8 @@ export class Tally {
 }
 
 const NONE: Counts = { unread: 0, mentions: 0 };
+
+const lesser = (a: Counts, b: Counts): Counts => ({
+  unread: Math.min(a.unread, b.unread),
+  mentions: Math.min(a.mentions, b.mentions),
+});

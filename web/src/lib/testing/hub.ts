@@ -51,6 +51,8 @@ export class TestHub {
   isReachable = true;
   /** Answers to commands are lost from here on, though what they say is done. */
   losesReplies = false;
+  /** Entries of what is said come only when a test publishes them. */
+  isLate = false;
   readonly sockets = new Set<TestSocket>();
   readonly heard: Asked[] = [];
   readonly paths: string[] = [];
@@ -201,7 +203,7 @@ export class TestHub {
     if (!this.losesReplies) socket.says({ re: command.id, ok });
     if (command.do === 'subscribe') this.replay(socket, command);
     const log = this.logs.get(command.channel ?? 0);
-    if (log && typeof ok.seq === 'number' && ok.seq === log.head) this.publish(log);
+    if (log && !this.isLate && typeof ok.seq === 'number' && ok.seq === log.head) this.publish(log);
   }
 
   private replay(socket: TestSocket, { channel = 0, after }: Asked): void {
