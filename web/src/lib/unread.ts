@@ -61,7 +61,6 @@ export class Tally {
     this.begin(standing, standing.head);
     this.unsure = this.isVoid = false;
     if (!isAhead) this.readSeq = standing.read_seq;
-    else if (this.readSeq >= standing.head) this.base = { ...standing, ...NONE };
     else this.base = { ...standing, ...lesser(before, standing) };
   }
 
