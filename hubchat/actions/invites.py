@@ -4,12 +4,13 @@ import secrets
 from typing import Final, NamedTuple
 
 from hubchat import access
-from hubchat.actions.here import enter
+from hubchat.actions.here import Here, enter
 from hubchat.actions.members import INVITED_MS, admit, enter_for
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage import conversations, invites, members
+from hubchat.storage.members import Candidate
 from hubchat.storage.sessions import Caller, hash_secret
 
 DAY_MS: Final = 86_400_000
@@ -38,15 +39,16 @@ class NewLink(NamedTuple):
 async def invite(node: Node, caller: Caller, group_id: int, handle: str) -> Invited:
     """Invites a person; whoever asked to come in is let in at once.
 
-    Raises `person_unknown`, `already_member`, `banned`. Who blocked the caller hears nothing, and the caller
-    sees no difference.
+    Raises `person_unknown`; `already_member` and `banned` where the caller may know. Who blocked the caller hears
+    nothing, and the caller sees no difference.
     """
 
     def invite(tx: Transaction) -> Invited:
         here, guest = enter_for(tx, caller, group_id, handle, "invite")
         invited = Invited(guest.persona_id, tx.now + INVITED_MS, guest.state != "invited")
         if guest.state in ("member", "banned"):
-            raise HubError("already_member" if guest.state == "member" else "banned")
+            _tell_standing(here, guest)
+            return invited
         if guest.state == "requested":
             admit(here, guest)
             here.tell(guest.inbox_id, "approved", author=caller.persona_id)
@@ -60,6 +62,15 @@ async def invite(node: Node, caller: Caller, group_id: int, handle: str) -> Invi
         return invited
 
     return await node.log.write(invite)
+
+
+def _tell_standing(here: Here, guest: Candidate) -> None:
+    """Raises why somebody is not invited, where the caller sees that anyhow: else inviting would be a way to ask."""
+    sees_all = here.may("see_all_members")
+    if guest.state == "member" and (sees_all or here.is_shown(guest.account_id)):
+        raise HubError("already_member")
+    if guest.state == "banned" and sees_all:
+        raise HubError("banned")
 
 
 async def make_link(

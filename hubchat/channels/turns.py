@@ -16,7 +16,8 @@ class Sink(Protocol):
 
     kind: WireClass
 
-    def write(self, data: bytes) -> None:
+    @property
+    def write(self) -> Callable[[bytes], None]:
         """Takes finished frames, whatever the state of the connection; it may call back `paused`."""
 
 
@@ -79,10 +80,11 @@ class Turns:
     def _write_slice(self) -> None:
         outgoing = self._outgoing
         deadline = monotonic() + SLICE_S
-        written = 0
         while outgoing:
-            sink, data = outgoing.popitem()  # detached: `paused` fires inside the write
-            sink.write(data)
-            written += 1
-            if written % LOOK_EVERY == 0 and monotonic() > deadline:
+            for _ in range(min(LOOK_EVERY, len(outgoing))):
+                if not outgoing:  # `settle` took one from inside a write
+                    return
+                sink, data = outgoing.popitem()  # detached: `paused` fires inside the write
+                sink.write(data)
+            if monotonic() > deadline:
                 return

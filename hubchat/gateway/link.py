@@ -86,6 +86,9 @@ class State(enum.Enum):
     GONE = enum.auto()
 
 
+_OPEN: Final = State.OPEN  # looked up once: `write` is called for every delivery
+
+
 class Link(asyncio.Protocol):
     """What uvicorn's `ws=` takes; HttpEdge hands it a connection (`begin`) and its upgrade request (`open`).
 
@@ -165,7 +168,7 @@ class Link(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send finished frames. Nothing happens once the link is closing. May call `Listener.paused` from inside."""
-        if self._state is State.OPEN and not self.transport.is_closing():
+        if self._state is _OPEN and not self.transport.is_closing():
             if self._backlog_bytes:
                 self._backlog_bytes += len(data)
             self.transport.write(data)

@@ -31,13 +31,14 @@ class Session:
     __slots__ = (
         "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_subscribes", "_task", "_writes",
         "_written", "account_id", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link", "node", "session_id",
-        "subscriptions", "token_id",
+        "subscriptions", "token_id", "write",
     )  # fmt: skip
 
     def __init__(self, node: Node, link: Link, caller: Caller | None, gone: Any) -> None:
         self.node = node
         self.link = link
         self.kind = link.kind
+        self.write = link.write  # finished frames, from the hub's turn: no call of ours in between
         self.caller = caller
         self.account_id = caller.account_id if caller else None
         self.inbox_id = caller.inbox_id if caller else None
@@ -61,10 +62,6 @@ class Session:
         node.tracker.connect(self)
 
     # ------------------------------------------------------------ to the client
-
-    def write(self, data: bytes) -> None:
-        """Finished frames, from the hub's turn."""
-        self.link.write(data)
 
     def post(self, message: Mapping[str, Any]) -> None:
         """A message of the server, written at the end of this turn."""
@@ -215,7 +212,9 @@ class Session:
 
     def _is_queued(self, channel: int) -> bool:
         """Whether a command for this channel waits or runs: then later ones wait behind it."""
-        waiting = [*(self._queue or ()), *([self._busy] if self._busy else ())]
+        if self._queue is None:
+            return False
+        waiting = [*self._queue, *([self._busy] if self._busy else ())]
         return any(getattr(command, "channel", 0) == channel for command in waiting)
 
     def _enqueue(self, command: Command) -> None:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from hubchat.storage.bulk import Bulk
-from hubchat.storage.members import WROTE
+from hubchat.storage.members import SHOWN
 
 
 class Target(NamedTuple):
@@ -114,7 +114,7 @@ _UNREACT: Final = Bulk(
 )
 _HANDLES: Final = Bulk(
     "SELECT rows_.access_id, persona.handle, persona.id, persona.account_id, "
-    f"(channel.joining <> 'free' OR membership.listed OR {WROTE}) AS is_shown FROM {{rows}} "
+    f"{SHOWN} AS is_shown FROM {{rows}} "
     "JOIN persona ON persona.handle = rows_.handle AND persona.gone_at IS NULL "
     "JOIN membership ON membership.access_id = rows_.access_id AND membership.account_id = persona.account_id "
     "AND membership.state = 'member' JOIN channel ON channel.id = rows_.access_id",

@@ -10,7 +10,7 @@ from hubchat.access import CONVERSATION
 from hubchat.storage.bulk import Bulk
 from hubchat.storage.channels import ChannelRow, insert_channel
 from hubchat.storage.database import new_id
-from hubchat.storage.members import PERSON, Person, person_of
+from hubchat.storage.members import PERSON, Person, person_of, shown_as
 
 
 class Partner(NamedTuple):
@@ -32,7 +32,7 @@ _SHARING: Final = Bulk(
     "JOIN membership AS theirs ON theirs.account_id = rows_.account_id AND theirs.state = 'member' "
     "JOIN channel ON channel.id = theirs.access_id AND channel.kind = 'group' "
     "JOIN membership AS mine ON mine.access_id = theirs.access_id AND mine.account_id = :account_id "
-    "AND mine.state = 'member'",
+    f"AND mine.state = 'member' WHERE {shown_as('theirs')}",
     account_id="bigint",
 )
 _BLOCKING: Final = Bulk(
@@ -70,7 +70,11 @@ def insert_conversation(connection: sa.Connection, persona_ids: Iterable[int]) -
 
 
 def read_sharing(connection: sa.Connection, account_id: int, others: Iterable[int]) -> set[int]:
-    """Those of the accounts `others` that are in a group with `account_id`."""
+    """Those of the accounts `others` that are in a group with `account_id`, and shown there.
+
+    Where anybody may join, joining is no leave to write to everyone else who did; nor a way to learn who did, from
+    whom is in a conversation at once.
+    """
     return {row.account_id for row in _SHARING.run(connection, [(id,) for id in others], account_id=account_id)}
 
 

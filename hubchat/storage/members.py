@@ -106,11 +106,22 @@ _COUNTS: Final = Bulk(
     id="bigint",
 )
 _RANK: Final = "CASE membership.role WHEN 'owner' THEN 0 WHEN 'moderator' THEN 1 ELSE 2 END"
-WROTE: Final = (
-    "EXISTS (SELECT 1 FROM entry WHERE entry.channel_id = channel.id AND entry.author_id = membership.persona_id "
-    "AND entry.kind = 'message' AND entry.deleted_at IS NULL AND entry.seq >= channel.open_from)"
-)
-"""Whether a member wrote in a group, since it is open to all, where channel and membership are joined."""
+
+
+def shown_as(membership: str) -> str:
+    """SQL for whether a membership, by its alias, stands in the list that members see, where `channel` is its group.
+
+    Where anybody can become a member (public and open groups), those stand in it who chose to or who wrote there,
+    since it is open to all; elsewhere everyone does. Else joining would be a way to ask who else is here.
+    """
+    return (
+        f"(channel.joining <> 'free' OR {membership}.listed OR EXISTS (SELECT 1 FROM entry "
+        f"WHERE entry.channel_id = channel.id AND entry.author_id = {membership}.persona_id "
+        "AND entry.kind = 'message' AND entry.deleted_at IS NULL AND entry.seq >= channel.open_from))"
+    )
+
+
+SHOWN: Final = shown_as("membership")
 
 _LIST: Final = (
     f"SELECT {PERSON}, membership.account_id, membership.role, membership.joined_at, membership.word, "
@@ -121,9 +132,9 @@ _LIST: Final = (
     f"ORDER BY {_RANK}, membership.joined_at, persona.id LIMIT :limit"
 )
 _LIST_ALL: Final = sa.text(_LIST.format(shown=""))
-_LIST_SHOWN: Final = sa.text(_LIST.format(shown=f"AND (membership.listed OR {WROTE}) "))
+_LIST_SHOWN: Final = sa.text(_LIST.format(shown=f"AND {SHOWN} "))
 _IS_SHOWN: Final = sa.text(
-    f"SELECT (membership.listed OR {WROTE}) FROM membership JOIN channel ON channel.id = membership.access_id "
+    f"SELECT {SHOWN} FROM membership JOIN channel ON channel.id = membership.access_id "
     "WHERE membership.access_id = :id AND membership.account_id = :account_id"
 )
 
@@ -256,11 +267,7 @@ def count_members(connection: sa.Connection, access_ids: Iterable[int]) -> dict[
 
 
 def is_shown(connection: sa.Connection, room: ChannelRow, account_id: int) -> bool:
-    """Whether this member stands in the list that members see.
-
-    Where anybody can become a member (public and open groups), those stand in it who chose to or who wrote
-    there, since it is open to all; elsewhere everyone does.
-    """
+    """Whether this member stands in the list that members see (`shown_as`)."""
     if room.joining != "free":
         return True
     return bool(connection.execute(_IS_SHOWN, {"id": room.id, "account_id": account_id}).scalar())

@@ -1,4 +1,8 @@
-"""Who may see whose presence: people who share a group or conversation, as each has chosen."""
+"""Who may see whose presence: people who share a group or conversation, as each has chosen.
+
+A group that anybody may join counts only with those whom its list of members shows the viewer anyhow, or joining it
+and watching somebody would tell that they are in it.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from hubchat.storage.bulk import Bulk
+from hubchat.storage.members import shown_as
 
 _VISIBLE: Final = Bulk(
     "SELECT DISTINCT rows_.viewer_id, persona.id AS persona_id, persona.account_id FROM {rows} "
@@ -17,7 +22,7 @@ _VISIBLE: Final = Bulk(
     "AND theirs.state = 'member' "
     "JOIN channel ON channel.id = mine.access_id "
     "WHERE channel.kind = 'conversation' OR (channel.kind = 'group' AND account.presence = 'shared' "
-    "AND viewer.presence = 'shared')",
+    f"AND viewer.presence = 'shared' AND (mine.role <> 'member' OR {shown_as('theirs')}))",
     viewer_id="bigint",
     persona_id="bigint",
 )

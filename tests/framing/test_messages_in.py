@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
+from hubchat import framing
 from hubchat.framing import Closed, Fragment, FramingError, Inbox, Item, Ping, Pong
 from tests.gateway.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, closing, deflated, masked
 
@@ -99,12 +101,16 @@ def test_a_close_frame_may_come_in_the_middle_of_a_message() -> None:
     assert [inbox.take(), inbox.take()] == [Fragment(8), Closed(1000, b"\x03\xe8")]
 
 
-def test_a_frame_that_trickles_in_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    parse = Mock(side_effect=Frame.parse)
+def test_a_frame_that_trickles_in_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    unmask, parse = Mock(side_effect=framing.apply_mask), Mock(side_effect=Frame.parse)
+    monkeypatch.setattr(framing, "apply_mask", unmask)
     monkeypatch.setattr(Frame, "parse", parse)
-    data = masked(BINARY, bytes(10_000))
-    assert taken(data[at : at + 1] for at in range(len(data))) == [bytes(10_000)]
-    assert parse.call_count == 1
+    whole = masked(BINARY, bytes(10_000))
+    assert taken(whole[at : at + 1] for at in range(len(whole))) == [bytes(10_000)]
+    assert (unmask.call_count, parse.call_count) == (1, 0)
+    ping = masked(PING, bytes(100))
+    assert taken(ping[at : at + 1] for at in range(len(ping))) == [Ping(bytes(100))]
+    assert (unmask.call_count, parse.call_count) == (1, 1)
 
 
 def test_a_message_of_just_the_limit_is_taken_plain_fragmented_and_compressed() -> None:
@@ -218,3 +224,20 @@ def test_an_inbox_grows_old_until_a_message_is_whole() -> None:
     inbox.feed(masked(CONT, b"x"))
     assert inbox.take() == "xx"
     assert inbox.grows_old() == 1
+
+
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=300), st.binary(min_size=65_500, max_size=65_540)))
+def test_a_message_in_one_plain_frame_is_what_websockets_own_parser_makes_of_it(message: bytes | str) -> None:
+    opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
+    payload = message.encode() if isinstance(message, str) else message
+    wire = Frame(opcode, payload).serialize(mask=True)
+    reader = StreamReader()
+    reader.feed_data(wire)
+    with pytest.raises(StopIteration) as parsed:
+        next(Frame.parse(reader.read_exact, mask=True))
+    inbox = Inbox(compressed=True, only=None, limit_bytes=1 << 20)
+    inbox.feed(wire)
+    item = inbox.take()
+    assert (item.encode() if isinstance(item, str) else item) == bytes(parsed.value.value.data)
+    assert type(item) is type(message)
+    assert inbox.finished
