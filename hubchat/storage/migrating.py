@@ -1,0 +1,37 @@
+"""Runs Alembic's revisions, and makes what every hub has. Loaded only where something is missing."""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from hubchat.access import INTERNAL
+from hubchat.storage.channels import ACCESS, insert_channel, read_channel
+from hubchat.storage.schema import SchemaNewer
+from hubchat.storage.tables import Hub
+
+REVISIONS: Final = str(Path(__file__).parent / "migrations")
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Migrates, and makes what every hub has: the id of its history and the access channel."""
+    _check(connection)
+    config = Config()
+    config.set_main_option("script_location", REVISIONS)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if read_channel(connection, ACCESS) is None:
+        insert_channel(connection, id=ACCESS, kind="access", presets=INTERNAL, title="")
+        connection.execute(sa.insert(Hub), {"key": "log", "value": str(1 + secrets.randbelow(2**53 - 1))})
+
+
+def _check(connection: sa.Connection) -> None:
+    at = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory(REVISIONS).walk_revisions()}
+    if at is not None and at not in known:
+        raise SchemaNewer(f"the database has schema {at}, which is newer than this hubchat: install the newer one")
