@@ -1,6 +1,6 @@
 """Members at a real node on both databases, over lines that are no sockets: turns can be interleaved at will."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,6 @@ async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[Community]:
 
 
 @pytest.fixture
-def lines(hub: Community) -> Iterator[Lines]:
+def lines(hub: Community) -> Lines:
     """Live connections to that hub."""
     return Lines(hub.node)

@@ -36,7 +36,8 @@ class Live:
         command_id = next(self._ids)
         await self.say({"do": verb, "id": command_id, **fields})
         reply = await self.until(lambda m: m.get("re") == command_id)
-        return reply.get("ok", reply.get("error"))  # type: ignore[no-any-return]
+        told: Message = reply["ok"] if "ok" in reply else reply["error"]
+        return told
 
     async def say(self, message: Any) -> None:
         """Sends any value as a frame of this dialect."""

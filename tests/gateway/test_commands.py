@@ -229,7 +229,7 @@ async def test_a_channel_that_is_not_there_and_one_that_may_not_be_read_are_told
 ) -> None:
     other = await hub.member("ben")
     secret = await hub.group(other, "secret")
-    for verb, fields in {
+    commands: dict[str, dict[str, Any]] = {
         "subscribe": {},
         "history": {},
         "typing": {},
@@ -239,7 +239,8 @@ async def test_a_channel_that_is_not_there_and_one_that_may_not_be_read_are_told
         "delete": {"seq": 1},
         "react": {"seq": 1, "emoji": "👍", "on": True},
         "pin": {"seq": 1, "on": True},
-    }.items():
+    }
+    for verb, fields in commands.items():
         absent, hidden, internal = [
             await line.do(verb, channel=channel, **fields) for channel in (4242, secret, ACCESS)
         ]
