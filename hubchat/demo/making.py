@@ -89,7 +89,9 @@ class Teller:
 
     async def begin(self, talk: Talk) -> None:
         first, *others = talk.people
-        self.channels[_key(talk)] = await conversations.converse(self.node, self.people[first], others)
+        made = self.channels[_key(talk)] = await conversations.converse(self.node, self.people[first], others)
+        for handle in others:
+            await conversations.accept(self.node, self.people[handle], made)
 
     async def say(self, at: int, channel: str, line: Line) -> None:
         """One line; what was done to the one before it there goes along, in the same commit."""
