@@ -72,5 +72,6 @@ export const shell = {
   'home.invited': 'You are invited to this group.',
   'home.wants-to-join': '{name} asks to join {group}',
   'home.accept': 'Join',
-  'home.look': 'Look at it first',
+  'home.talk': 'Would like to talk with you.',
+  'home.open': 'Open',
 } as const;
