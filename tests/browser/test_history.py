@@ -5,7 +5,6 @@ from typing import Final
 from playwright.sync_api import expect
 
 from tests.browser.people import People
-from tests.browser.person import Person
 from tests.program import Running
 
 ANCHOR: Final = """(feed) => {
