@@ -59,6 +59,14 @@ async def test_who_shares_a_group_is_in_at_once_and_who_does_not_is_asked(hub: C
         assert (await hub.notices(who))[-1] == {"about": {"channel": made}, "reason": "invitation"}
 
 
+async def test_to_have_joined_where_anybody_may_is_no_leave_to_write_to_everybody_there(hub: Community) -> None:
+    ada, ben, cem, eve = await hub.members("ada", "ben", "cem", "eve")
+    group = await hub.group(ada, "public", ben, cem, eve)
+    await hub.say(ben, group)
+    made = await converse(hub.node, eve, ["ben", "cem"])
+    assert await hub.states(made, [ben, cem]) == ["member", "invited"]
+
+
 async def test_to_have_been_banned_from_a_group_is_not_to_share_it(hub: Community) -> None:
     ada, ben = await hub.members("ada", "ben")
     group = await hub.group(ada, "open", ben)
@@ -114,7 +122,7 @@ async def block(hub: Community, who: Caller, whom: Caller) -> None:
 
 async def test_who_blocked_the_asker_is_not_asked_and_the_asker_sees_no_difference(hub: Community) -> None:
     ada, ben, cem = await hub.members("ada", "ben", "cem")
-    await hub.group(ada, "open", ben, cem)
+    await hub.group(ada, "closed", ben, cem)
     await block(hub, ben, ada)
     made = await converse(hub.node, ada, ["ben", "cem"])
     assert await people(hub, made) == ["ada", "ben", "cem"]

@@ -53,6 +53,19 @@ async def test_who_is_there_or_banned_or_unknown_is_not_invited(hub: Community) 
     assert await hub.notices(cem) == []
 
 
+async def test_inviting_does_not_tell_a_plain_member_who_is_there_unseen_or_banned(hub: Community) -> None:
+    ada, ben, cem, eve = await hub.members("ada", "ben", "cem", "eve")
+    group = await hub.group(ada, "public", ben, eve)
+    await members.ban(hub.node, ada, group, "cem")
+    for handle in ("ben", "cem"):
+        await invites.invite(hub.node, eve, group, handle)  # as if they were strangers
+    assert await hub.states(group, [ben, cem]) == ["member", "banned"]
+    assert "invitation" not in [*await hub.reasons(ben), *await hub.reasons(cem)]
+    await hub.say(ben, group)
+    with pytest.raises(HubError, match="already_member"):
+        await invites.invite(hub.node, eve, group, "ben")
+
+
 async def test_inviting_who_asked_already_lets_them_in(hub: Community) -> None:
     ada, ben = await hub.members("ada", "ben")
     group = await hub.group(ada, "closed")

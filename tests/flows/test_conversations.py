@@ -63,7 +63,7 @@ async def test_eight_talk_and_a_ninth_is_too_many(hub: Served) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_everybody_in_a_conversation_may_pin(hub: Served) -> None:
     ada, ben = await askers(hub, "ada", "ben")
-    await hub.community.group(ada.who, "open", ben.who)
+    await hub.community.group(ada.who, "closed", ben.who)
     talk = (await ada.post("conversations", {"handles": ["ben"]}))["id"]
     await ada.post(f"channels/{talk}/messages", {"text": "remember"})
     await ben.put(f"channels/{talk}/messages/1/pin")
