@@ -13,7 +13,7 @@ export const doors = {
 
   'password.show': 'Show the password',
   'password.hide': 'Hide the password',
-  'password.hint': 'At least 10 characters. A few words in a row are easy to keep in mind.',
+  'password.hint': 'Long ones are hard to guess. Three or four words in a row are easy to keep in mind.',
   'password.missing': 'Please choose a password.',
   'password.none': '',
   'password.weak': 'Too easy to guess',

@@ -1,7 +1,7 @@
 // A first word on how easily a password is guessed, while it is typed. The hub itself decides, with a better measure.
 export type Strength = 'none' | 'weak' | 'fair' | 'good' | 'strong';
 
-const LEAST = 10; // characters; the hub refuses fewer
+const LEAST = 10; // characters; what is shorter is guessed soon, whatever it is made of
 const COMMON = /pass|word|qwert|asdf|1234|abcd|letmein|admin|welcome|hallo|login|cancer/i;
 
 /** `known` are words that others know of the member: the name, the handle. */
