@@ -37,7 +37,8 @@ class Roster:
         return self._replace(node, None)
 
     def _replace(self, node: int, beat: Beat | None) -> frozenset[int]:
-        concerned = {account for one in (self.beats.get(node), beat) if one for account in one.members}
+        was, now = (one.members if one else {} for one in (self.beats.get(node), beat))
+        concerned = {account for account, _ in was.items() ^ now.items()}  # all of it was 0.1 s at 10,000 members
         before = {account: self.presence(account) for account in concerned}
         if beat is not None:
             self.beats[node] = beat

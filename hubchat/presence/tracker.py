@@ -1,4 +1,5 @@
-"""Tells watchers who is here, in batches: once a second, changes only, and only what each may see.
+"""Tells watchers who is here, in batches: once a second, changes only, and only what each may see. What a batch
+costs goes by who came and went, not by how many watch.
 
 Per member, never per tab. Somebody who shows nothing, or shares nothing with the watcher, looks offline, as an
 unknown id does.
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hubchat.presence.roster import Beat, Presence, Roster, State
+from hubchat.presence.roster import RANK, Beat, Presence, Roster, State
 from hubchat.storage.database import Database
 from hubchat.storage.presence import read_personas, read_visible
 
@@ -51,8 +52,11 @@ class Tracker:
         self._version = 0
         self._active: dict[int, dict[Watcher, bool]] = defaultdict(dict)
         self._watches: dict[Watcher, _Watch] = {}
-        self._dirty = False
+        self._seen_by: dict[int, set[tuple[Watcher, int]]] = {}  # account → who sees it, and as which persona
+        self._moved: set[int] = set()
+        self._late: set[Watcher] = set()
         self._asked: set[int] = set()
+        self._asks = 0
         self._typed: dict[tuple[int, int], float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -70,21 +74,30 @@ class Tracker:
         """A member's connection was opened."""
         if watcher.account_id is not None:
             self._active[watcher.account_id][watcher] = True
-            self._dirty = True
+            self._moved.add(watcher.account_id)
 
     def set_idle(self, watcher: Watcher, idle: bool) -> None:
         """This device had no input for 5 minutes, or has again."""
-        if watcher.account_id is not None and watcher in self._active[watcher.account_id]:
+        if watcher.account_id is not None and watcher in self._active.get(watcher.account_id, ()):
             self._active[watcher.account_id][watcher] = not idle
-            self._dirty = True
+            self._moved.add(watcher.account_id)
 
     def disconnect(self, watcher: Watcher) -> None:
-        self._watches.pop(watcher, None)
+        if (watch := self._watches.pop(watcher, None)) is not None:
+            self._show(watcher, watch, {})
+        self._late.discard(watcher)
         if watcher.account_id is not None and (devices := self._active.get(watcher.account_id)) is not None:
             devices.pop(watcher, None)
             if not devices:
                 del self._active[watcher.account_id]
-            self._dirty = True
+            self._moved.add(watcher.account_id)
+
+    def _presence(self, account: int) -> Presence:
+        """As far as it was told to all, or better: who came within this second is here already."""
+        here: Presence = "offline"
+        if account in self._active:
+            here = "online" if any(self._active[account].values()) else "away"
+        return max(here, self.roster.presence(account), key=RANK.__getitem__)
 
     def _members(self) -> dict[int, State]:
         return {account: "online" if any(devices.values()) else "away" for account, devices in self._active.items()}
@@ -94,15 +107,18 @@ class Tracker:
     async def watch(self, watcher: Watcher, people: Iterable[int]) -> list[int]:
         """Replaces whom `watcher` watches; gives those who are online or away now and may be seen."""
         assert watcher.account_id is not None, "guests watch nobody"
+        if (old := self._watches.get(watcher)) is not None:
+            self._show(watcher, old, {})
         watch = self._watches[watcher] = _Watch(frozenset(people))
-        account = watcher.account_id
+        account, asks = watcher.account_id, self._asks
         pairs = [(account, person) for person in watch.wanted]
         visible = (await self.database.read(lambda c: read_visible(c, pairs))).get(account, {}) if pairs else {}
         if self._watches.get(watcher) is not watch:
             return []  # replaced, or gone, meanwhile
-        watch.visible = visible
-        self._beat()
-        watch.told = {person: self.roster.presence(other) for person, other in visible.items()}
+        if asks != self._asks:
+            self._asked.add(account)  # rights were asked again meanwhile, and this answer may be the older one
+        self._show(watcher, watch, visible)
+        watch.told = {person: self._presence(other) for person, other in visible.items()}
         return [person for person, presence in watch.told.items() if presence != "offline"]
 
     def ask_again(self, account: int) -> None:
@@ -110,10 +126,20 @@ class Tracker:
         self._asked.add(account)
 
     def afresh(self, watcher: Watcher) -> None:
-        """Tells a connection that lagged everything again."""
-        if (watch := self._watches.get(watcher)) is not None:
-            watch.told = {}
-            self._dirty = True
+        """Tells a connection that lagged everything again, also who has gone meanwhile."""
+        if watcher in self._watches:
+            self._late.add(watcher)
+
+    def _show(self, watcher: Watcher, watch: _Watch, visible: dict[int, int]) -> None:
+        """Lets a watcher see these people (persona → account), and nobody else."""
+        for person, account in watch.visible.items():
+            seen_by = self._seen_by[account]
+            seen_by.discard((watcher, person))
+            if not seen_by:
+                del self._seen_by[account]
+        watch.visible = visible
+        for person, account in visible.items():
+            self._seen_by.setdefault(account, set()).add((watcher, person))
 
     def may_signal_typing(self, account: int, channel: int, now: float) -> bool:
         """Whether a typing signal is due: at most one in 3 s for one member and channel."""
@@ -134,29 +160,39 @@ class Tracker:
             try:
                 if self._asked:
                     await self._ask()
-                if self._dirty:
-                    self._dirty = False
-                    self._beat()
-                    self._tell()
+                if self._moved:
+                    self._tell(self._beat())
+                if self._late:
+                    self._tell_all()
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-                self._dirty = True
                 log.warning("presence waits", extra={"cause": type(error).__name__})
 
-    def _beat(self) -> None:
+    def _beat(self) -> frozenset[int]:
+        """Says who is here; gives the accounts whose presence that may have changed for somebody."""
         self._version += 1
-        self.roster.merge(Beat(self.node, self._version, self._members()))
+        moved, self._moved = frozenset(self._moved), set()
+        return moved | self.roster.merge(Beat(self.node, self._version, self._members()))
 
-    def _tell(self) -> None:
-        for watcher, watch in self._watches.items():
-            if watcher.lagging:
-                continue
-            changed: dict[str, Presence] = {}
-            for person, account in watch.visible.items():
-                presence = self.roster.presence(account)
-                if watch.told.get(person, "offline") != presence:
-                    changed[str(person)] = watch.told[person] = presence
-            if changed:
-                watcher.signal({"signal": "presence", "people": changed})
+    def _tell(self, accounts: Iterable[int]) -> None:
+        changed: dict[Watcher, dict[str, Presence]] = {}
+        for account in accounts:
+            presence = self.roster.presence(account)
+            for watcher, person in self._seen_by.get(account, ()):
+                told = self._watches[watcher].told
+                if not watcher.lagging and told.get(person, "offline") != presence:
+                    told[person] = presence
+                    changed.setdefault(watcher, {})[str(person)] = presence
+        for watcher, people in changed.items():
+            watcher.signal({"signal": "presence", "people": people})
+
+    def _tell_all(self) -> None:
+        late, self._late = self._late, set()
+        for watcher in late:
+            watch = self._watches[watcher]
+            watch.told = {person: self.roster.presence(account) for person, account in watch.visible.items()}
+            people = {str(person): watch.told.get(person, "offline") for person in watch.wanted}
+            if people and not watcher.lagging:  # else it is told once it takes again
+                watcher.signal({"signal": "presence", "people": people})
 
     async def _ask(self) -> None:
         """Asks again who sees whom, for watches that concern the accounts whose memberships or choices changed."""
@@ -170,11 +206,15 @@ class Tracker:
         pairs = {(watcher.account_id or 0, person) for watcher, watch in concerned.items() for person in watch.wanted}
         found = await self.database.read(lambda connection: read_visible(connection, pairs)) if pairs else {}
         self._asked -= asked
+        self._asks += 1
         for watcher, watch in concerned.items():
+            if self._watches.get(watcher) is not watch:
+                continue  # replaced, or gone, meanwhile
             visible = found.get(watcher.account_id or 0, {})
             hidden = [str(person) for person in watch.told if person not in visible and watch.told[person] != "offline"]
             watch.told = {person: told for person, told in watch.told.items() if person in visible}
-            watch.visible = {person: account for person, account in visible.items() if person in watch.wanted}
+            shown = {person: account for person, account in visible.items() if person in watch.wanted}
+            self._show(watcher, watch, shown)
+            self._moved.update(shown.values())
             if hidden and not watcher.lagging:
                 watcher.signal({"signal": "presence", "people": dict.fromkeys(hidden, "offline")})
-        self._dirty = True
