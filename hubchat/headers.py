@@ -1,18 +1,17 @@
 """What request headers say of who asks. Pure; HTTP and the live edge both read them here."""
 
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import cookie_parser
 
 from hubchat.errors import HubError
 
 
 def cookie_in(headers: Iterable[str], name: str) -> str | None:
-    """The value of one cookie in `Cookie` headers. What is no cookie list holds none."""
-    try:
-        found = SimpleCookie("; ".join(headers)).get(name)
-    except CookieError:
-        return None
-    return found.value if found else None
+    """The value of one cookie in `Cookie` headers. Others there may be written in any way: a host's cookies are shared
+    by all that runs on it, and Python's own parser would find none beside a strange one.
+    """
+    return cookie_parser("; ".join(headers)).get(name)
 
 
 def token_in(header: str | None) -> str | None:
