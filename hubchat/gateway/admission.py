@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from hubchat import __version__
 from hubchat.actions import sessions
 from hubchat.addresses import Home, home
-from hubchat.errors import SIGN_IN_ENDED, TOO_MANY_CONNECTIONS, HubError
+from hubchat.errors import RESTARTING, SIGN_IN_ENDED, TOO_MANY_CONNECTIONS, HubError
 from hubchat.gateway.expiry import Expiry
 from hubchat.gateway.handshake import Rules, Upgrade
 from hubchat.gateway.keeper import Keeper
@@ -100,8 +100,8 @@ class Admission:
             try:
                 assert admission.key is not None, "who has a caller has a key"
                 await sessions.identify(self.node, *admission.key)
-            except HubError:
-                session.bye(SIGN_IN_ENDED)
+            except HubError as error:  # while nobody can tell, it comes back and is asked again
+                session.bye(SIGN_IN_ENDED if error.reason == "sign_in_ended" else RESTARTING)
 
         task = asyncio.create_task(ask())
         self._tasks.add(task)
