@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from hubchat import access
 from hubchat.access import Place, Presets, Standing
-from hubchat.actions import conversations
+from hubchat.actions import conversations, groups
+from hubchat.actions.groups import GroupChange
 from hubchat.storage.people import read_people
 from hubchat.storage.sessions import Caller
 from tests.serving import Served
@@ -103,6 +104,18 @@ async def test_ids_are_answered_for_those_who_wrote_where_one_may_read(hub: Serv
     public = await hub.community.group(ben.caller, "public")
     await hub.community.say(ben.caller, public)
     assert await guest.ask(ids=ids) == ["ben"]
+
+
+async def test_who_wrote_before_one_may_read_is_not_seen(hub: Served) -> None:
+    ana, ben, eve = [await join(hub, handle) for handle in ("ana", "ben", "eve")]
+    guest = Asker(eve.caller, await hub.client())
+    group = await hub.community.group(ana.caller, "closed", ben.caller)
+    await hub.community.say(ben.caller, group)
+    await groups.change(hub.node, ana.caller, group, GroupChange(visibility="public"))
+    await hub.community.say(ana.caller, group)
+    assert await guest.ask(ids=f"{ana.caller.persona_id},{ben.caller.persona_id}") == ["ana"]
+    await hub.community.let_in(ana.caller, group, eve.caller)
+    assert await eve.ask(ids=f"{ana.caller.persona_id},{ben.caller.persona_id}") == ["ana"]
 
 
 async def test_ids_are_answered_for_those_in_ones_conversations(hub: Served) -> None:
