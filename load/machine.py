@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -25,6 +26,20 @@ def rss_bytes(pid: int) -> int:
         if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"no Rss in smaps_rollup of {pid}")
+
+
+def busy(seconds: float = 3.0) -> float:
+    """The share of all cores' time that others use, from 0 to 1, watched for a while; ask before measuring."""
+    before = _times()
+    time.sleep(seconds)
+    idle, whole = (now - then for now, then in zip(_times(), before, strict=True))
+    return 1 - idle / whole
+
+
+def _times() -> tuple[int, int]:
+    """Idle and all ticks of all cores so far: the first line of /proc/stat, proc(5)."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def describe() -> str:
