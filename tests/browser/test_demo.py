@@ -68,3 +68,15 @@ def test_a_guest_reads_a_public_group_as_it_is_written(demo: Running, people: Pe
     ana.say("Soup is on the stove")
     expect(guest.message("Soup is on the stove")).to_be_visible()
     expect(guest.sees("Sign in to join and write.")).to_be_visible()
+
+
+def test_a_door_opens_for_her_who_waits_at_it(demo: Running, people: People) -> None:
+    lucia, oksana = people.guest(demo), people.guest(demo, f"http://127.0.0.1:{demo.port}")
+    continue_as(lucia, "Lucía Ortega")
+    lucia.go("/groups")
+    lucia.link("Young adults").click()
+    expect(lucia.sees("Your request is with the owners")).to_be_visible()
+    continue_as(oksana, "Оксана Коваль")
+    oksana.button("Let in").click()
+    expect(lucia.message("This is a demo.").first).to_be_attached()
+    expect(lucia.composer).to_be_visible()
