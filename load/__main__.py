@@ -2,6 +2,8 @@
 
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,25 +19,35 @@ QUIET = 0.1  # of all cores; beyond it two runs of the same code differ by more 
 
 def main(
     scenarios: Annotated[list[str] | None, typer.Argument(help=f"of {', '.join(SCENARIOS)}; all unless said")] = None,
-    quick: Annotated[bool, typer.Option(help="only whether it works, in about a minute")] = False,
-    docs: Annotated[bool, typer.Option(help="write the table of docs/performance.md and its pictures")] = False,
+    quick: Annotated[bool, typer.Option(help="only whether it works; its numbers are no result")] = False,
+    docs: Annotated[bool, typer.Option(help="write the tables of docs/performance.md and its pictures")] = False,
     rounds: Annotated[int | None, typer.Option(help="of all peers; the middle one counts")] = None,
+    kept: Annotated[Path | None, typer.Option(help="measure nothing, tell what load/results has in this file")] = None,
 ) -> None:
     """Measure a hubchat node and its peers on this machine, and hold the numbers against what they should be."""
-    chosen = scenarios or list(SCENARIOS)
-    if unknown := set(chosen) - SCENARIOS.keys():
-        raise typer.BadParameter(f"no such scenario: {', '.join(sorted(unknown))}")
-    plan = Plan.quick() if quick else Plan()
-    plan = replace(plan, rounds=rounds or plan.rounds)
-    if (busy := machine.busy()) > QUIET:
-        print(f"others use {busy:.0%} of this machine: rates will be too low, ratios rough", file=sys.stderr)
-    readings, failed = _measure(chosen, plan)
-    report.keep(readings, quick=quick)
+    failed: list[str] = []
+    if kept:
+        readings, where = report.kept(kept)
+    else:
+        chosen = scenarios or list(SCENARIOS)
+        if unknown := set(chosen) - SCENARIOS.keys():
+            raise typer.BadParameter(f"no such scenario: {', '.join(sorted(unknown))}")
+        plan = Plan.quick() if quick else Plan()
+        where = _where()
+        readings, failed = _measure(chosen, replace(plan, rounds=rounds or plan.rounds))
+        report.keep(readings, where, quick=quick)
     report.show(readings)
     if docs:
-        report.write(readings, f"{machine.describe()}; others used {busy:.0%} of it when the run began")
+        report.write(readings, where)
     if failed:
         raise typer.Exit(1)
+
+
+def _where() -> str:
+    """The machine and the day, and how much of it is others'; warns when that is much."""
+    if (busy := machine.busy()) > QUIET:
+        print(f"others use {busy:.0%} of this machine: rates will be too low, ratios rough", file=sys.stderr)
+    return f"{datetime.now(UTC):%Y-%m-%d}: {machine.describe()}; others used {busy:.0%} of it when the run began"
 
 
 def _measure(chosen: list[str], plan: Plan) -> tuple[list[Reading], list[str]]:

@@ -26,18 +26,19 @@ def line(reading: Reading) -> str:
     return f"{reading.round} {reading.scenario} {reading.peer} {reading.case or ''}  {told}"
 
 
-def keep(readings: list[Reading], *, quick: bool) -> Path:
-    """The readings as they are, in load/results, which git ignores."""
+def keep(readings: list[Reading], machine: str, *, quick: bool) -> Path:
+    """The readings and where they were taken, in load/results, which git ignores."""
     RESULTS.mkdir(exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = RESULTS / f"{stamp}{'-quick' if quick else ''}.json"
-    path.write_text(json.dumps([reading.as_json() for reading in readings]))
+    path.write_text(json.dumps({"machine": machine, "readings": [reading.as_json() for reading in readings]}))
     return path
 
 
-def kept(path: Path) -> list[Reading]:
+def kept(path: Path) -> tuple[list[Reading], str]:
     """What `keep` wrote."""
-    return [Reading(**reading) for reading in json.loads(path.read_text())]
+    told = json.loads(path.read_text())
+    return [Reading(**reading) for reading in told["readings"]], told["machine"]
 
 
 def show(readings: list[Reading]) -> None:
@@ -49,20 +50,20 @@ def show(readings: list[Reading]) -> None:
     Console().print(table)
 
 
-def write(readings: list[Reading], machine: str) -> None:
-    """The page's tables and its pictures; the words around them are written by hand."""
+def write(readings: list[Reading], machine: str, page_path: Path = PAGE) -> None:
+    """The page's tables, and its pictures beside it; the words around them are written by hand."""
     asked = Readings(readings)
     rows = [
         ["what", "wanted", "seen", ""],
         ["---", "---:", "---:", "---"],
         *(_row(target, target.seen(asked)) for target in TARGETS),
     ]
-    page = PAGE.read_text("utf-8")
-    page = _replaced(page, "machine", f"{datetime.now(UTC):%Y-%m-%d}: {machine}")
+    page = page_path.read_text("utf-8")
+    page = _replaced(page, "machine", machine)
     page = _replaced(page, "targets", "\n".join(f"| {' | '.join(row)} |" for row in rows))
     page = _replaced(page, "seen", "\n".join(_seen(readings)))
-    PAGE.write_text(page, "utf-8")
-    pictures.draw(asked, PAGE.parent / "pictures")
+    page_path.write_text(page, "utf-8")
+    pictures.draw(asked, page_path.parent / "pictures")
 
 
 def _row(target: Target, seen: float | None) -> list[str]:
@@ -84,10 +85,10 @@ def _seen(readings: list[Reading]) -> list[str]:
 
 def _replaced(page: str, name: str, content: str) -> str:
     """Raises ValueError when the page has no such part: between `<!-- name -->` and `<!-- /name -->`."""
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-    page, count = pattern.subn(lambda part: part[1] + content + part[2], page)
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    page, count = pattern.subn(lambda part: f"{part[1]}{content}\n{part[2]}", page)
     if count != 1:
-        raise ValueError(f"{PAGE.name} has no part named {name}")
+        raise ValueError(f"the page has no part named {name}")
     return page
 
 
