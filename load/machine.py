@@ -49,5 +49,5 @@ def describe() -> str:
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{model}, {len(os.sched_getaffinity(0))} cores, {memory_gib:.0f} GiB, "
-        f"Linux {platform.release()}, Python {platform.python_version()}"
+        f"Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}"
     )
