@@ -32,7 +32,6 @@ export const groups = {
   'door.ask': 'Ask to join',
   'door.word': 'A word to the owners',
   'door.word.hint': 'Who you are and why you would like to join. Only the owners and moderators read it.',
-  'door.send': 'Send the request',
   'door.requested.title': 'Your request is with the owners',
   'door.requested.text':
     'This page opens by itself once they let you in. You can also leave it; you will be told.',
@@ -40,7 +39,6 @@ export const groups = {
   'door.invited.text': 'You can join at once.',
   'door.closed.text': 'Only members can read what is written here.',
   'door.sign-in': 'Sign in to ask for admission.',
-  'door.declined': 'Your request was declined.',
 
   'new-group.title': 'New group',
   'new-group.name': 'Name',
@@ -58,7 +56,6 @@ export const groups = {
 
   'settings.title': 'Settings of {group}',
   'settings.short': 'Settings',
-  'settings.back': 'Back to the group',
   'settings.about': 'About the group',
   'settings.access': 'Who can see and join it',
   'settings.widen':
@@ -87,8 +84,7 @@ export const groups = {
   'member.ban.ask': 'Ban {name} from this group?',
   'member.ban.text': 'They are removed and cannot join again until the ban is lifted.',
   'member.unban': 'Lift the ban',
-  'member.write': 'Start a conversation',
-  'member.since': 'Member since {day}',
+  'member.write': 'Start a conversation with {name}',
   'member.more': 'Show more',
 
   'request.approve': 'Let in',
@@ -116,7 +112,6 @@ export const groups = {
   'leave.ask': 'Leave {group}?',
   'leave.text': 'You will no longer receive what is written here.',
   'leave.text.closed': 'To come back you have to ask or be invited again.',
-  'leave.last-owner': 'You are the only owner. Make somebody else an owner first, or archive the group.',
   'archive.action': 'Archive the group',
   'archive.ask': 'Archive {group}?',
   'archive.text': 'Nobody can write any more. What was written stays readable for those who can read it now.',

@@ -12,7 +12,6 @@ export const room = {
   'room.pins': 'Pinned',
   'room.pins.none': 'Pin what newcomers should read first. Pinned messages stand here.',
   'room.here': { one: '{count} here now', other: '{count} here now' },
-  'room.nobody-here': 'Nobody else is here now.',
   'room.emergency': 'This is not medical advice. In an emergency call {number}.',
   'room.empty.title': 'Nothing has been written yet',
   'room.empty.group': 'Say hello, and why you are here.',
@@ -41,7 +40,6 @@ export const room = {
   'readers.conversation': 'Only {names} can read this',
   'readers.you-and': '{names} and you',
 
-  'message.at': 'at {time}',
   'message.edited': 'edited',
   'message.edited-at': 'Edited {time}',
   'message.deleted': 'This message was deleted.',
@@ -75,11 +73,9 @@ export const room = {
 
   'reaction.add': 'React',
   'reaction.more': 'More emoji',
-  'reaction.toggle': { one: '{emoji}, {count} person', other: '{emoji}, {count} people' },
   'reaction.who': '{names} reacted with {emoji}',
   'reaction.others': { one: '{names} and {count} other', other: '{names} and {count} others' },
   'reaction.rest': 'Show all {count}',
-  'reaction.search': 'Search',
   'reaction.pick': 'Choose an emoji',
 
   'composer.send': 'Send',

@@ -25,7 +25,6 @@ export const shell = {
   'shell.unread': { one: '{count} unread message', other: '{count} unread messages' },
   'shell.mention': { one: 'names you once', other: 'names you {count} times' },
   'shell.find-group': 'Find a group',
-  'shell.new-group': 'New group',
   'shell.new-conversation': 'New conversation',
   'shell.no-groups': 'You are in no group yet.',
   'shell.no-conversations': 'No conversations yet.',
