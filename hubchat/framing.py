@@ -15,7 +15,11 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Close as CloseFrame
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
-from websockets.utils import apply_mask
+
+try:  # the one in C, at 0.2 µs for 200 bytes; without it frames cost 2 µs more each
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
 
 Dialect = Literal["msgpack", "json"]
 

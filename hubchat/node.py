@@ -19,8 +19,9 @@ from hubchat.settings import Settings
 from hubchat.storage.database import Database, new_id, open_database
 from hubchat.storage.gathered import Gathered
 from hubchat.storage.groups import purge
+from hubchat.storage.noted import Noted
 from hubchat.storage.schema import migrate, read_hub
-from hubchat.storage.sessions import Caller, read_callers
+from hubchat.storage.sessions import Caller, note_uses, read_callers
 from hubchat.storage.standings import Seat, read_seats
 from hubchat.throttle import Throttle
 
@@ -42,6 +43,7 @@ class Node:
     tracker: Tracker
     audience: Audience
     callers: Gathered[Key, Caller]
+    uses: Noted[Key, int]
     seats: Gathered[tuple[int, int], Seat]
     passwords: Passwords
     throttle: Throttle
@@ -73,11 +75,14 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         stack.push_async_callback(log.close)
         tracker = Tracker(database, new_id())
         rights.on_standing = tracker.ask_again
+        rights.on_deleted = tracker.ask_all_again
         stack.push_async_callback(tracker.close)
         await tracker.open()
         audience = Audience(hub)
         stack.push_async_callback(audience.close)
         await audience.open()
+        uses = Noted(database, note_uses)
+        stack.push_async_callback(uses.close)
         passwords = Passwords(settings)
         stack.callback(passwords.close)
         yield Node(
@@ -92,6 +97,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
             tracker=tracker,
             audience=audience,
             callers=Gathered(database, read_callers),
+            uses=uses,
             seats=Gathered(database, read_seats),
             passwords=passwords,
             throttle=Throttle(),

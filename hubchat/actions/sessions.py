@@ -36,8 +36,8 @@ async def identify(node: Node, kind: Literal["session", "token"], secret: str) -
     caller = await node.callers.get((kind, hashed))
     if caller is None:
         raise HubError("sign_in_ended")
-    if caller.used_at < now_ms() - USED_EVERY_MS:
-        await _note_use(node, kind, hashed)
+    if caller.used_at < (now := now_ms()) - USED_EVERY_MS:
+        node.uses.note((kind, hashed), now)
     return caller
 
 
@@ -114,10 +114,3 @@ def _end_by_secret(tx: Transaction, secret: str) -> None:
     session_id = sessions.delete_session_by_hash(tx.connection, hash_secret(secret))
     if session_id is not None:
         tx.revoke("ended", session=session_id)
-
-
-async def _note_use(node: Node, kind: Literal["session", "token"], hashed: str) -> None:
-    try:
-        await node.log.write(lambda tx: sessions.note_use(tx.connection, kind, hashed, tx.now))
-    except HubError as error:  # reading goes on while nothing can be written
-        log.warning("last use not kept: %s", error.reason)

@@ -74,7 +74,7 @@ async def list_mine(ask: Ask, page: MinePage) -> ChannelsShown:
     """What I am a member of, invited to or have asked to join."""
     place = read_cursor(page.cursor, 1)
     after = place[0] if place else 0
-    await ask.node.readings.flush()  # what was read a moment ago is not unread
+    await ask.node.readings.settle(ask.member.account_id)  # what was read a moment ago is not unread
 
     def read(connection: Connection) -> ChannelsShown:
         mine = read_mine(connection, ask.member.account_id, limit=page.limit + 1, after=after)
@@ -87,7 +87,8 @@ async def list_mine(ask: Ask, page: MinePage) -> ChannelsShown:
 
 async def show(ask: Ask) -> ChannelShown:
     channel_id = ask.id()
-    await ask.node.readings.flush()
+    if ask.caller is not None:
+        await ask.node.readings.settle(ask.caller.account_id)
     return await ask.node.database.read(
         lambda connection: read_one(connection, ask.caller, read_channel(connection, channel_id))
     )

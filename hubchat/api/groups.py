@@ -69,7 +69,8 @@ async def make(ask: Ask, form: GroupMade) -> Response:
 
 
 async def show(ask: Ask) -> Response:
-    await ask.node.readings.flush()
+    if ask.caller is not None:
+        await ask.node.readings.settle(ask.caller.account_id)
     return await _answer(ask, await group_id(ask))
 
 

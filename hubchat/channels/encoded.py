@@ -1,6 +1,7 @@
 """An entry and its bytes: once per dialect and class, wherever its readers are (law 4)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hubchat.framing import WireClass, message_frame
 from hubchat.wire import Dialect, Entry, encode
@@ -21,6 +22,18 @@ class Encoded:
     def size(self) -> int:
         """About the bytes it holds, with frames for two classes; it does not change as frames are made."""
         return 600 + 4 * len(self.entry.text or "")
+
+    def is_about(self, target: int) -> bool:
+        """Whether it is the entry `target`, or a change to it."""
+        return target in (self.seq, self.entry.target)
+
+    def emptied(self, deletion: Entry) -> "Encoded":
+        """The same place in the log, without words: what it was about was deleted before it went out."""
+        entry = self.entry
+        if entry.target is not None:
+            return Encoded(replace(entry, text=None))
+        gone = Entry(entry.channel, entry.seq, entry.kind, entry.author, entry.at, rev=deletion.seq, deleted=True)
+        return Encoded(gone)
 
     def frame(self, kind: WireClass) -> bytes:
         """The entry as one finished frame for connections of this class."""

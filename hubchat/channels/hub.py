@@ -164,12 +164,7 @@ class Hub:
             return
         if live.opening is None:
             live.opening = asyncio.ensure_future(self._open(live))
-        try:
-            await asyncio.shield(live.opening)
-        except BaseException:
-            if not live.subscriptions and self.channels.get(live.id) is live and not live.opened:
-                del self.channels[live.id]
-            raise
+        await asyncio.shield(live.opening)
 
     async def _open(self, live: Live) -> None:
         try:
@@ -205,6 +200,8 @@ class Hub:
             self._take_out(subscription)
         if not live.subscriptions:
             live.quiet_since = monotonic()
+            if not live.opened and live.opening is None and self.channels.get(live.id) is live:
+                del self.channels[live.id]  # nobody was ever let in: it is not followed, and need not linger
 
     def _take_out(self, subscription: Subscription) -> None:
         readers = subscription.live.readers.get(subscription.reader.kind)
@@ -217,7 +214,7 @@ class Hub:
         """Stops following channels that had no reader for a while."""
         before = monotonic() - LINGER_S
         for live in list(self.channels.values()):
-            if not live.subscriptions and live.opening is None and live.quiet_since < before:
+            if live.id != ACCESS and not live.subscriptions and live.opening is None and live.quiet_since < before:
                 del self.channels[live.id]
                 self.recent.forget(live.id)
                 self.bus.leave(live.id)
@@ -263,20 +260,37 @@ class Hub:
             self.on_access(new)
 
     def _admit(self, live: Live, encoded: Encoded) -> None:
+        if encoded.entry.target is not None and encoded.seq > live.at:
+            self._note_change(live, encoded.entry)
         if live.opened and encoded.seq == live.next:
             if len(live.queue) >= HELD:  # nothing is handed out just now; it will be read from the log
                 live.behind = True
                 return
-            if encoded.entry.target is not None:
-                for changed in live.replays:
-                    changed.add(encoded.entry.target)
-            live.queue.append(encoded)
+            self._pass(live, encoded)
             if live.held:
                 self._release(live)
             self._ready.add(live)
             self.turns.schedule()
         elif not live.opened or encoded.seq > live.next:
             self._hold(live, encoded)
+
+    def _note_change(self, live: Live, entry: Entry) -> None:
+        """A replay that reads now reads the target again; what waits to go out of a deleted one is emptied."""
+        assert entry.target is not None, "only changes are noted"
+        for changed in live.replays:
+            changed.add(entry.target)
+        if entry.kind == "delete":
+            live.queue = [one.emptied(entry) if one.is_about(entry.target) else one for one in live.queue]
+            for seq, one in live.held.items():
+                if one.is_about(entry.target):
+                    live.held[seq] = one.emptied(entry)
+
+    def _pass(self, live: Live, encoded: Encoded) -> None:
+        """Through the gate. The access channel has no readers: its entries were acted upon when they came."""
+        if live.id == ACCESS:
+            live.at = encoded.seq
+        else:
+            live.queue.append(encoded)
 
     def _hold(self, live: Live, encoded: Encoded) -> None:
         if len(live.held) < HELD and live.held_bytes < HELD_BYTES:
@@ -289,10 +303,7 @@ class Hub:
         """Lets through what was held and is next now."""
         while (encoded := live.held.pop(live.next, None)) is not None:
             live.held_bytes -= encoded.size
-            live.queue.append(encoded)
-            if encoded.entry.target is not None:
-                for changed in live.replays:
-                    changed.add(encoded.entry.target)
+            self._pass(live, encoded)
         for seq in [seq for seq in live.held if seq < live.next]:
             live.held_bytes -= live.held.pop(seq).size
         if live.queue:
@@ -325,6 +336,9 @@ class Hub:
                         )
                     )
                     self.offer([Encoded(entry) for entry in missed if entry.seq >= live.next])
+                    if missed and live.next == first:  # nothing is handed out just now
+                        live.behind = True
+                        return
                     if len(missed) < REPAIR_ENTRIES:
                         return
         except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
@@ -342,7 +356,7 @@ class Hub:
     def unblock(self, lives: Iterable[Live]) -> None:
         for live in lives:
             live.blocked -= 1
-            if live.queue:
+            if live.queue or live.behind:
                 self._ready.add(live)
         self.turns.schedule()
 
@@ -395,13 +409,16 @@ class Hub:
             log.warning("halted: the access channel was not read for over %s s", FRESH_S)
         return self.halted
 
-    def freshen(self) -> bool:
-        """The access channel was read just now. True when the node was stale: every channel counts as gapped."""
+    def freshen(self, asked_at: float) -> bool:
+        """The access channel is known as it was at `asked_at`, before it was read (s, monotonic).
+
+        True when the node was stale before: then every channel counts as gapped.
+        """
         was_stale = self.is_stale()
-        self.fresh_at = monotonic()
-        self.halted = False
-        if was_stale:
-            self._ready.update(live for live in self.channels.values() if live.queue)
+        self.fresh_at = max(self.fresh_at, asked_at)
+        self.halted = monotonic() - self.fresh_at > FRESH_S
+        if was_stale and not self.halted:
+            self._ready.update(live for live in self.channels.values() if live.queue or live.behind)
             self.turns.schedule()
         return was_stale
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from hubchat.channels.batch import Outcome, commit_items
 from hubchat.channels.hub import Hub
@@ -44,10 +44,12 @@ class Log:
         self.hub = hub
         self.clock: Callable[[], int] = now_ms
         self._waiting: deque[Item] = deque()
+        self._count = 0  # of all that waits, also aside
         self._bytes = 0
         self._runner: asyncio.Task[None] | None = None
         self._aside: dict[int, deque[Item]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[Any]] = set()  # Any: a verb gives what it likes
         self._closed = False
 
     # ------------------------------------------------------------ in
@@ -56,13 +58,14 @@ class Log:
         """Queues an item, in arrival order, without a task; its `done` is told. Raises `overloaded` at the bounds."""
         if self._closed:
             raise HubError("restarting", retry_after_ms=1_000)
-        if len(self._waiting) >= WAITING or self._bytes + item.size > WAITING_BYTES:
+        if self._count >= WAITING or self._bytes + item.size > WAITING_BYTES:
             raise HubError("overloaded", retry_after_ms=1_000)
+        self._count += 1
+        self._bytes += item.size
         if item.channel in self._aside:
             self._aside[item.channel].append(item)
             return
         self._waiting.append(item)
-        self._bytes += item.size
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
 
@@ -85,8 +88,14 @@ class Log:
         """Runs a verb in a transaction of its own; what it appended is published after the commit.
 
         Raises what the verb raises; Unavailable; OutcomeUnknown, after which heads are compared, so that what is
-        stored after all is published.
+        stored after all is published. Whoever stops waiting does not stop it: what commits is published.
         """
+        task = asyncio.create_task(self._write(verb))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def _write(self, verb: Callable[[Transaction], T]) -> T:
         made: list[Entry] = []
 
         def work(connection: Connection) -> T:
@@ -107,8 +116,8 @@ class Log:
     async def close(self) -> None:
         """Finishes what waits, takes nothing more."""
         self._closed = True
-        while self._runner is not None or self._tasks:
-            await asyncio.gather(*filter(None, [self._runner]), *self._tasks, return_exceptions=True)
+        while self._runner is not None or self._tasks or self._writes:
+            await asyncio.gather(*filter(None, [self._runner]), *self._tasks, *self._writes, return_exceptions=True)
 
     # ------------------------------------------------------------ the group commit
 
@@ -126,18 +135,21 @@ class Log:
         """The next batch; what waited too long is refused."""
         batch: list[Item] = []
         size = 0
-        too_old = monotonic() - WAITING_S
+        _refuse_old(self._waiting, self._left)
         while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
             item = self._waiting.popleft()
-            self._bytes -= item.size
-            if item.waiting_since < too_old:
-                item.done(HubError("overloaded", retry_after_ms=1_000))
-            elif item.channel in self._aside:
+            if item.channel in self._aside:
                 self._aside[item.channel].append(item)
             else:
+                self._left(item)
                 batch.append(item)
                 size += item.size
         return batch
+
+    def _left(self, item: Item) -> None:
+        """It waits no more."""
+        self._count -= 1
+        self._bytes -= item.size
 
     async def _commit(self, batch: list[Item], *, wait: bool = True) -> bool:
         """Commits a batch; every item is told what became of it. False, and nobody told, when it was `Locked`."""
@@ -161,7 +173,8 @@ class Log:
 
     async def _commit_one_by_one(self, batch: Sequence[Item]) -> None:
         for item in batch:
-            if not await self._commit([item]):
+            # Behind what was put aside just now: a channel's items keep their order, and its lock is waited for once
+            if item.channel in self._aside or not await self._commit([item]):
                 self._put_aside([item])
 
     def _finish(self, items: Sequence[Item], outcome: Outcome) -> None:
@@ -180,18 +193,22 @@ class Log:
                 self._aside[item.channel] = deque()
                 self._start(self._retry(item.channel))
             self._aside[item.channel].append(item)
+            self._count += 1
+            self._bytes += item.size
 
     async def _retry(self, channel: int) -> None:
         """Commits what waits for one channel, as soon as it can be locked, in order."""
         waiting = self._aside[channel]
         while waiting:
+            _refuse_old(waiting, self._left)
             batch = [waiting.popleft() for _ in range(min(len(waiting), BATCH))]
-            too_old = monotonic() - WAITING_S
-            for item in [item for item in batch if item.waiting_since < too_old]:
-                batch.remove(item)
-                item.done(HubError("overloaded", retry_after_ms=1_000))
+            for item in batch:
+                self._left(item)
             if batch and not await self._commit(batch):
                 waiting.extendleft(reversed(batch))
+                for item in batch:
+                    self._count += 1
+                    self._bytes += item.size
         del self._aside[channel]
 
     # ------------------------------------------------------------ unknown outcomes
@@ -228,9 +245,21 @@ class Log:
         task.add_done_callback(self._tasks.discard)
 
 
+def _refuse_old(waiting: deque[Item], left: Callable[[Item], None]) -> None:
+    """Refuses what has waited too long; the oldest is first."""
+    too_old = monotonic() - WAITING_S
+    while waiting and waiting[0].waiting_since < too_old:
+        item = waiting.popleft()
+        left(item)
+        _tell([item], [HubError("overloaded", retry_after_ms=1_000)])
+
+
 def _tell(items: Sequence[Item], results: Sequence[Stored | HubError]) -> None:
     for item, result in zip(items, results, strict=True):
-        item.done(result)
+        try:
+            item.done(result)
+        except Exception as error:  # noqa: BLE001  # one asker's fault keeps no other from being told
+            log_fault(log, error)
 
 
 def _stored(

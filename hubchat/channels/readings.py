@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from hubchat.channels.hub import Hub
 from hubchat.errors import HubError
 from hubchat.storage.channels import read_channels
 from hubchat.storage.database import Connection, Database
-from hubchat.storage.readings import mark_read, read_positions, set_read
+from hubchat.storage.readings import mark_read, read_mine, read_positions, set_read
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,18 @@ class Readings:
         self.database = database
         self.hub = hub
         hub.on_notices = self.noticed
-        self._noticed: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
         self._waiting: dict[tuple[int, int], int] = {}
+        self._least: dict[int, int] = {}  # account → how many connections it must have for one to be told
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, account: int, channel: int, seq: int) -> None:
-        """The member has read up to `seq`; positions only move forward. Raises `overloaded` at the bound."""
+    def note(self, account: int, channel: int, seq: int, *, live: bool = False) -> None:
+        """The member has read up to `seq`; positions only move forward. Raises `overloaded` at the bound.
+
+        `live` says that it came by a connection, which need not be told.
+        """
         key = (channel, account)
+        self._least[account] = min(self._least.get(account, 2), 2 if live else 1)
         if key not in self._waiting and len(self._waiting) >= WAITING:
             raise HubError("overloaded", retry_after_ms=1_000)
         self._waiting[key] = max(seq, self._waiting.get(key, 0))
@@ -43,22 +48,53 @@ class Readings:
         await self.database.write(lambda connection: set_read(connection, channel, account, seq - 1))
         await self._tell({account: {channel}})
 
-    async def flush(self) -> None:
-        """Stores what waits, now: before somebody asks what is unread."""
-        waiting, self._waiting = self._waiting, {}
-        if not waiting:
-            return
+    async def settle(self, account: int) -> None:
+        """Stores what waits of this member before they ask what is unread; if it can't be, they see it later."""
         try:
-            rows = [(channel, account, seq) for (channel, account), seq in waiting.items()]
-            await self.database.write(lambda connection: mark_read(connection, rows))
+            await self._store({key: seq for key, seq in self._waiting.items() if key[1] == account})
+        except HubError as error:
+            log.warning("read positions wait: %s", error.reason)
+
+    async def flush(self) -> None:
+        """Stores all that waits, now."""
+        await self._store(dict(self._waiting))
+
+    def tell_afresh(self, account: int, tell: Callable[[Mapping[str, object]], None]) -> None:
+        """Tells one connection what is unread in every channel of its member: signals that it missed are not kept."""
+        self._start(self._tell_afresh(account, tell))
+
+    async def _tell_afresh(self, account: int, tell: Callable[[Mapping[str, object]], None]) -> None:
+        try:
+            positions = await self.database.read(lambda connection: read_mine(connection, account))
+        except HubError as error:
+            log.warning("unread counts not told: %s", error.reason)
+        else:
+            tell(_signal({one.channel.id: one.unread for one in positions if one.first is not None}))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _store(self, rows: Mapping[tuple[int, int], int]) -> None:
+        if not rows:
+            return
+        for key in rows:
+            del self._waiting[key]
+        try:
+            moved = [(channel, account, seq) for (channel, account), seq in rows.items()]
+            await self.database.write(lambda connection: mark_read(connection, moved))
         except BaseException:
-            for key, seq in waiting.items():  # nothing is lost while the database is away
+            for key, seq in rows.items():  # nothing is lost while the database is away
                 self._waiting[key] = max(seq, self._waiting.get(key, 0))
             raise
-        moved: dict[int, set[int]] = {}
-        for channel, account in waiting:
-            moved.setdefault(account, set()).add(channel)
-        await self._tell(moved)
+        others: dict[int, set[int]] = {}
+        for channel, account in rows:
+            if len(self.hub.accounts.get(account, ())) >= self._least.get(account, 1):
+                others.setdefault(account, set()).add(channel)
+        for _, account in rows:
+            self._least.pop(account, None)
+        await self._tell_quietly(others)
 
     async def unread(self, account: int, channels: set[int]) -> dict[int, int]:
         """How many entries are unread in each of these channels."""
@@ -94,9 +130,7 @@ class Readings:
 
     def noticed(self, account: int, channels: set[int]) -> None:
         """Notices about these channels were committed: the member hears what is unread there."""
-        task = asyncio.create_task(self._tell_quietly({account: channels}))
-        self._noticed.add(task)
-        task.add_done_callback(self._noticed.discard)
+        self._start(self._tell_quietly({account: channels}))
 
     async def _tell_quietly(self, moved: Mapping[int, set[int]]) -> None:
         try:
@@ -107,7 +141,10 @@ class Readings:
     async def _tell(self, moved: Mapping[int, set[int]]) -> None:
         for account, channels in moved.items():
             if account in self.hub.accounts:
-                unread = await self.unread(account, channels)
-                signal = {"signal": "inbox", "unread": {str(channel): count for channel, count in unread.items()}}
-                for reader in self.hub.accounts.get(account, ()):
+                signal = _signal(await self.unread(account, channels))
+                for reader in list(self.hub.accounts.get(account, ())):
                     reader.signal(signal)
+
+
+def _signal(unread: Mapping[int, int]) -> Mapping[str, object]:
+    return {"signal": "inbox", "unread": {str(channel): count for channel, count in unread.items()}}

@@ -81,6 +81,8 @@ class Recent:
             changes = slots.targets.get(old.entry.target or 0)
             if changes is not None and old.seq in changes:
                 changes.remove(old.seq)
+                if not changes:
+                    del slots.targets[old.entry.target or 0]
         slots.first += 1
 
     def _count(self, slots: _Slots, size: int) -> None:

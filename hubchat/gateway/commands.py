@@ -78,7 +78,7 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
     session.post(wire.reply_ok(command.id, ok | {"reset": True} if reset else ok))
     if not session.lagging:
         session.node.catchup.add(subscription)
-    session.node.audience.afresh(session, [subscription])
+    session.node.audience.welcome(session, live)
     return None
 
 
@@ -121,7 +121,7 @@ async def people(session: "Session", command: People) -> Ok:
 async def read(session: "Session", command: Read) -> Ok:
     seat = await _seat_to_read(session, command.channel)
     assert session.account_id is not None, "the scope was asked"
-    session.node.readings.note(session.account_id, command.channel, min(command.seq, seat.channel.head))
+    session.node.readings.note(session.account_id, command.channel, min(command.seq, seat.channel.head), live=True)
     return {}
 
 
@@ -143,7 +143,9 @@ async def typing(session: "Session", command: Typing) -> Ok:
     caller = session.caller
     assert caller is not None, "the scope was asked"
     live = session.node.hub.channels.get(command.channel)
-    shows = caller.presence == "shared" or (caller.presence == "conversations" and seat.channel.kind == "conversation")
+    shows = seat.stand.presence == "shared" or (
+        seat.stand.presence == "conversations" and seat.channel.kind == "conversation"
+    )
     due = session.node.tracker.may_signal_typing(caller.account_id, command.channel, monotonic())
     if live is not None and shows and due:
         person = seat.stand.persona_id or caller.persona_id

@@ -3,11 +3,15 @@
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from hubchat.errors import SIGN_IN_ENDED, Close
+from hubchat.faults import log_fault
 from hubchat.storage.database import now_ms
+
+log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5
 AHEAD_MS: Final = 3_600_000  # only what ends within an hour is kept in order; the rest is looked at once in that time
@@ -48,10 +52,13 @@ class Expiry:
         while True:
             await asyncio.sleep(LOOK_S)
             now = now_ms()
-            if now - looked_at_ms > AHEAD_MS // 2:
-                looked_at_ms = now
-                self._soon.clear()
-                for connection in self._everybody():
-                    self.watch(connection)
-            while self._soon and self._soon[0][0] <= now:
-                heapq.heappop(self._soon)[2].bye(SIGN_IN_ENDED)
+            try:
+                if now - looked_at_ms > AHEAD_MS // 2:
+                    looked_at_ms = now
+                    self._soon.clear()
+                    for connection in self._everybody():
+                        self.watch(connection)
+                while self._soon and self._soon[0][0] <= now:
+                    heapq.heappop(self._soon)[2].bye(SIGN_IN_ENDED)
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                log_fault(log, error)

@@ -21,6 +21,7 @@ from hubchat.wire import OPEN_COMMANDS, SUBSCRIPTIONS, Command, Subscribe, Unsub
 
 log = logging.getLogger(__name__)
 
+REFUSALS: Final = frozenset({"bad_request", "too_large", "rate_limited", "forbidden", "unauthorized", "not_found"})
 SUBSCRIBES_A_SECOND: Final = 50
 BAD: Final = 100  # broken or refused commands in 10 s; a client that sends more is closed with 4009
 
@@ -29,9 +30,9 @@ class Session:
     """A live connection as the hub's Reader, the link's Listener and the tracker's Watcher."""
 
     __slots__ = (
-        "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_subscribes", "_task", "_writes",
-        "_written", "account_id", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link", "node", "session_id",
-        "subscriptions", "token_id", "write",
+        "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_resumed", "_subscribes", "_task",
+        "_writes", "_written", "account_id", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link", "node",
+        "session_id", "subscriptions", "token_id", "write",
     )  # fmt: skip
 
     def __init__(self, node: Node, link: Link, caller: Caller | None, gone: Any) -> None:
@@ -54,6 +55,7 @@ class Session:
         self._busy: Command | None = None
         self._writes = 0
         self._written: asyncio.Event | None = None
+        self._resumed: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._general: Bucket | None = None
         self._subscribes: Bucket | None = None
@@ -99,7 +101,7 @@ class Session:
             decoded = wire.decode(self.kind.dialect, message)
             self._accept(wire.command(decoded))
         except HubError as error:
-            self._refuse(wire.command_id(decoded), error)
+            self._tell_refused(wire.command_id(decoded), error)  # it was never open
 
     def _accept(self, command: Command) -> None:
         open_ = self._open
@@ -157,11 +159,15 @@ class Session:
         if not self.lagging or self._closed:
             return
         self.lagging = False
+        if self._resumed is not None:
+            self._resumed.set()
         for subscription in list(self.subscriptions.values()):
             if subscription.admitted:
                 self.node.catchup.add(subscription)
         self.node.tracker.afresh(self)
         self.node.audience.afresh(self, self.subscriptions.values())
+        if self.account_id is not None:
+            self.node.readings.tell_afresh(self.account_id, self.signal)
         if self._open is None or len(self._open) < OPEN_COMMANDS:
             self.link.start_reading()
 
@@ -227,7 +233,8 @@ class Session:
     async def _work(self) -> None:
         """Runs queued commands one at a time; lives while there are any."""
         try:
-            while self._queue:
+            while self._queue and not self._closed:
+                await self._until_taking()
                 command = self._busy = self._queue.popleft()
                 if type(command) in WRITES:
                     self._write(command)
@@ -237,6 +244,13 @@ class Session:
                 self._busy = None
         finally:
             self._task = self._queue = self._busy = None
+
+    async def _until_taking(self) -> None:
+        """Waits while the socket is full: what is asked for would only pile up before it."""
+        while self.lagging:
+            self._resumed = asyncio.Event()
+            await self._resumed.wait()
+        self._resumed = None
 
     async def _all_written(self) -> None:
         """Waits for what this connection has given to the log: a command sees what was sent before it."""
@@ -260,13 +274,15 @@ class Session:
             self.post(wire.reply_ok(command_id, ok))
         self._done(command_id)
 
-    def _refuse(self, command_id: int | None, error: HubError) -> None:
+    def _refuse(self, command_id: int, error: HubError) -> None:
+        self._tell_refused(command_id, error)
+        self._done(command_id)
+
+    def _tell_refused(self, command_id: int | None, error: HubError) -> None:
         if self._closed:
             return
         self.post(wire.reply_error(command_id, error))
-        if self._open is not None and command_id in self._open and error.reason != "id_in_use":
-            self._done(command_id)
-        if error.code in ("bad_request", "too_large", "rate_limited", "forbidden", "unauthorized", "not_found"):
+        if error.code in REFUSALS:
             if self._bad is None:
                 self._bad = Bucket(BAD, BAD / 10)
             if self._bad.take():

@@ -4,12 +4,16 @@ A count below 5 is told once, as 0, where more was told before: fewer would say 
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Final
 
 from hubchat import wire
 from hubchat.channels.hub import Hub, Live, Reader, Subscription
+from hubchat.faults import log_fault
 from hubchat.framing import WireClass, message_frame
+
+log = logging.getLogger(__name__)
 
 LEAST: Final = 5
 EVERY_S: Final = 1.0
@@ -32,17 +36,24 @@ class Audience:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def afresh(self, reader: Reader, subscriptions: Iterable[Subscription]) -> None:
-        """Tells one connection how many are in these rooms, where that is told at all."""
+        """Tells one connection that lagged how many are in these rooms: 0 where that is not told any more."""
         for subscription in subscriptions:
-            if (count := self._told.get(subscription.live.id)) is not None:
-                reader.signal(_signal(subscription.live.id, count))
+            reader.signal(_signal(subscription.live.id, self._told.get(subscription.live.id, 0)))
+
+    def welcome(self, reader: Reader, live: Live) -> None:
+        """Tells one that comes in how many are there, where that is told at all."""
+        if (count := self._told.get(live.id)) is not None:
+            reader.signal(_signal(live.id, count))
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
             moved, self.hub.moved = self.hub.moved, set()
-            for live in moved:
-                self._tell(live)
+            try:
+                for live in moved:
+                    self._tell(live)
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                log_fault(log, error)
 
     def _tell(self, live: Live) -> None:
         people = {reader.account_id or id(reader) for reader in live.subscriptions}

@@ -125,6 +125,10 @@ class Tracker:
         """Something changed in who may see this account, or whom it may see."""
         self._asked.add(account)
 
+    def ask_all_again(self) -> None:
+        """A group is gone: whoever watches may see fewer people now."""
+        self._asked.update(watcher.account_id for watcher in self._watches if watcher.account_id is not None)
+
     def afresh(self, watcher: Watcher) -> None:
         """Tells a connection that lagged everything again, also who has gone meanwhile."""
         if watcher in self._watches:

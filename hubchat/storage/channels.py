@@ -162,3 +162,16 @@ _alias = Alias.__table__  # type: ignore[attr-defined]
 
 def _row(found: Any) -> ChannelRow:
     return ChannelRow(*found)
+
+
+def forget_access(connection: sa.Connection, before: int) -> None:
+    """Deletes access entries older than `before` (ms): who lost which right is nobody's business after every node
+    has acted on it."""
+    oldest = sa.text("SELECT min(seq) FROM entry WHERE channel_id = :id AND at >= :before")
+    kept = connection.execute(oldest, {"id": ACCESS, "before": before}).scalar()
+    head = read_heads(connection, [ACCESS])[ACCESS]
+    tail = kept or head + 1
+    connection.execute(
+        sa.text("DELETE FROM entry WHERE channel_id = :id AND seq < :tail"), {"id": ACCESS, "tail": tail}
+    )
+    connection.execute(sa.text("UPDATE channel SET tail = :tail WHERE id = :id"), {"id": ACCESS, "tail": tail})

@@ -1,7 +1,7 @@
 """Who is asking: sessions and tokens, by the SHA-256 of what the client holds, read for many at once."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 import sqlalchemy as sa
@@ -66,6 +66,14 @@ _BY_TOKEN: Final = Bulk(
     f"JOIN token ON token.hash = rows_.hash {_JOIN.format(of='token')} WHERE token.expires_at > :now",
     hash="text",
 )
+
+
+_USED: Final = {
+    kind: Bulk(
+        f"UPDATE {kind} SET used_at = rows_.at FROM {{rows}} WHERE {kind}.hash = rows_.hash", hash="text", at="bigint"
+    )
+    for kind in ("session", "token")
+}
 
 
 def hash_secret(secret: str) -> str:
@@ -148,10 +156,11 @@ def confirm_session(connection: sa.Connection, session_id: int, now: int) -> Non
     connection.execute(sa.update(_session).where(_session.c.id == session_id).values(confirmed_at=now))
 
 
-def note_use(connection: sa.Connection, kind: Literal["session", "token"], hashed: str, now: int) -> None:
-    """Keeps when a session or token was last used."""
-    table = {"session": _session, "token": _token}[kind]
-    connection.execute(sa.update(table).where(table.c.hash == hashed).values(used_at=now))
+def note_uses(connection: sa.Connection, uses: Mapping[tuple[Literal["session", "token"], str], int]) -> None:
+    """Keeps when sessions and tokens were last used: (kind, hash) → ms."""
+    for kind, bulk in _USED.items():
+        if rows := sorted((hashed, at) for (of, hashed), at in uses.items() if of == kind):
+            bulk.run(connection, rows)
 
 
 def _alive(now: int) -> sa.ColumnElement[bool]:
