@@ -19,6 +19,7 @@ from hubchat.storage.channels import ACCESS, ChannelRow, read_channel
 from hubchat.storage.database import new_id
 from hubchat.storage.entries import read_range
 from hubchat.storage.groups import read_roster
+from hubchat.storage.migrating import begin
 from hubchat.storage.sessions import Caller
 from hubchat.storage.standings import Stand, read_standings
 from hubchat.wire import Entry
@@ -118,6 +119,7 @@ class Community:
         def forget(connection: sa.Connection) -> None:
             for table in reversed(SQLModel.metadata.sorted_tables):
                 connection.execute(table.delete())
+            begin(connection)
 
         await self.node.database.write(forget)
 

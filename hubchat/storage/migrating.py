@@ -19,12 +19,17 @@ REVISIONS: Final = str(Path(__file__).parent / "migrations")
 
 
 def upgrade(connection: sa.Connection) -> None:
-    """Migrates, and makes what every hub has: the id of its history and the access channel."""
+    """Migrates, and makes what every hub has."""
     _check(connection)
     config = Config()
     config.set_main_option("script_location", REVISIONS)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    begin(connection)
+
+
+def begin(connection: sa.Connection) -> None:
+    """Makes what every hub has, where it is missing: the id of its history and the access channel."""
     if read_channel(connection, ACCESS) is None:
         insert_channel(connection, id=ACCESS, kind="access", presets=INTERNAL, title="")
         connection.execute(sa.insert(Hub), {"key": "log", "value": str(1 + secrets.randbelow(2**53 - 1))})

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from hubchat.actions import conversations, groups, invites, members
+from hubchat.channels.batch import handles
 from hubchat.channels.items import Delete, React
 from hubchat.storage import readings
 from hubchat.storage.channels import read_channels
@@ -35,7 +36,7 @@ async def counted_by_hand(hub: Community, who: Caller, channel: int) -> tuple[in
         if entry.kind in UNREAD_KINDS and entry.seq > max(read_seq, row - 1) and not entry.deleted
         and entry.author != who.persona_id
     ]  # fmt: skip
-    named = [entry for entry in unread if who.persona_id in (entry.data or {}).get("mentions", [])]
+    named = [entry for entry in unread if who.handle in handles(entry.text or "")]
     return len(unread), len(named)
 
 
