@@ -51,3 +51,10 @@ def test_over_the_bound_the_channel_that_was_quiet_longest_is_forgotten() -> Non
     assert recent.bytes <= 10_000
     assert recent.get(1, 1) is None
     assert recent.get(39, 1) is not None
+
+
+def test_what_it_knows_of_changes_to_older_entries_does_not_grow_with_them() -> None:
+    recent = Recent(LIMIT * 100)
+    for seq in range(1, 3 * ENTRIES):
+        recent.add(Encoded(Entry(1, 10 * ENTRIES + seq, "reaction", 7, 1, target=seq)))
+    assert len(recent._channels[1].targets) == ENTRIES

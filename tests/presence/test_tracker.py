@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hubchat.actions import groups, me
+from hubchat.actions.me import MeChange
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.lines import Line, Lines
@@ -90,3 +92,37 @@ async def test_a_connection_that_is_gone_makes_nobody_be_here(hub: Community, pa
     line.session.closed()
     hub.node.tracker.set_idle(line.session, True)  # a command that was still under way
     assert not hub.node.tracker._active
+
+
+async def test_who_shares_no_group_any_more_is_told_to_have_gone(hub: Community) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    room = await hub.group(ana, "closed", ben)
+    lines = Lines(hub.node)
+    here = lines.open(ben)
+    watching = lines.open(ana)
+    assert await watching.do("watch", people=[ben.persona_id]) == {"online": [ben.persona_id]}
+    await groups.delete(hub.node, ana, room)
+    await watching.until(lambda: told(watching, ben)[-1:] == ["offline"])
+    assert here.closed_with is None, "he is still here, for others"
+    assert await watching.do("watch", people=[ben.persona_id]) == {"online": []}
+
+
+async def test_who_shows_no_presence_is_not_heard_to_type_though_signed_in_before(hub: Community) -> None:
+    ana, ben, zoe = await hub.members("ana", "ben", "zoe")
+    earlier, room = await hub.group(ana, "closed", ben, zoe), await hub.group(ana, "closed", ben, zoe)
+    lines = Lines(hub.node)
+    typing, listening, other = lines.open(ana), lines.open(ben), lines.open(zoe)
+    for channel in (earlier, room):
+        await listening.do("subscribe", channel=channel)
+    await typing.do("typing", channel=earlier)
+    await me.change_me(hub.node, ana, MeChange(presence="nobody"))
+    await typing.do("typing", channel=room)
+    await other.do("typing", channel=room)
+
+    def typed() -> list[tuple[int, int]]:
+        return [(m["channel"], m["person"]) for m in listening.heard if m.get("signal") == "typing"]
+
+    assert await listening.until(lambda: len(typed()) > 1 and typed()) == [
+        (earlier, ana.persona_id),
+        (room, zoe.persona_id),
+    ]

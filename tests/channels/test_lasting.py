@@ -1,0 +1,155 @@
+"""A node that runs for weeks, sleeps and wakes: it goes on knowing who lost a right, and nothing piles up in it."""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from hubchat.channels import log
+from hubchat.channels.hub import HELD, LINGER_S, REPAIR_ENTRIES
+from hubchat.channels.items import Message, Stored
+from hubchat.channels.rights import Rights
+from hubchat.channels.transaction import Transaction
+from hubchat.errors import HubError
+from hubchat.storage.channels import ACCESS
+from hubchat.storage.database import Connection
+from tests.community import Community
+from tests.lines import WAIT_S, Gate, Lines
+
+MANY = HELD + 2 * REPAIR_ENTRIES  # more than a channel holds while nothing is handed out, and several reads of the log
+
+
+async def _beside(hub: Community, verb: Callable[[Transaction], Any]) -> None:
+    """A write as another process does it: committed, and not published here."""
+
+    def work(connection: Connection) -> None:
+        transaction = Transaction(connection)
+        verb(transaction)
+        transaction.finish()
+
+    await hub.node.database.write(work)
+
+
+async def _watch_stands(hub: Community) -> None:
+    """Waits until the node's own watch is held up; from then on only the test looks at the access channel."""
+    gate = Gate(hub.node.database.foreign_writes)
+    hub.node.database.foreign_writes = gate  # type: ignore[method-assign]
+    await gate.arrived.wait()
+
+
+async def test_however_long_nothing_was_said_of_access_a_removal_is_still_heard(hub: Community, lines: Lines) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    room = await hub.group(ana, "open", ben)
+    line = lines.open(ben)
+    await line.do("subscribe", channel=room)
+    await _watch_stands(hub)
+    hub.node.hub.channels[ACCESS].quiet_since -= LINGER_S + 1
+    hub.node.hub.sweep()
+    await _beside(hub, lambda tx: tx.revoke("removed", account=ben.account_id, channel=room))
+    assert line.revoked() == []
+    await Rights(hub.node.hub).look(monotonic(), everything=True)
+    assert await line.until(line.revoked) == [room]
+
+
+async def test_a_channel_that_nobody_reads_any_more_is_let_go_and_one_with_a_reader_is_kept(
+    hub: Community, lines: Lines
+) -> None:
+    ana = await hub.member("ana")
+    left, kept = await hub.group(ana), await hub.group(ana)
+    line = lines.open(ana)
+    for room in (left, kept):
+        await line.do("subscribe", channel=room)
+    await line.do("unsubscribe", channel=left)
+    for room in (left, kept):
+        hub.node.hub.channels[room].quiet_since -= LINGER_S + 1
+    hub.node.hub.sweep()
+    assert left not in hub.node.hub.channels
+    assert kept in hub.node.hub.channels
+
+
+async def test_channels_that_one_was_not_let_into_leave_nothing_behind(hub: Community, lines: Lines) -> None:
+    secret = await hub.group(await hub.member("ana"), "secret")
+    before = set(hub.node.hub.channels)
+    guest = lines.open()
+    for channel in (secret, *range(1_000, 1_020)):
+        assert (await guest.do("subscribe", channel=channel))["code"] == "not_found"
+    assert set(hub.node.hub.channels) == before
+
+
+async def test_a_node_that_slept_reads_on_however_much_was_said_of_access_meanwhile(hub: Community) -> None:
+    await _watch_stands(hub)
+    access = hub.node.hub.channels[ACCESS]
+    before = access.at
+
+    def much(tx: Transaction) -> None:
+        for _ in range(MANY):
+            tx.revoke("presence", account=1)
+
+    await _beside(hub, much)
+    hub.node.hub.fresh_at -= 100  # as if it had slept
+    assert hub.node.hub.is_stale()
+    async with asyncio.timeout(WAIT_S):
+        await Rights(hub.node.hub).look(monotonic(), everything=True)
+    assert access.at == before + MANY
+    assert not hub.node.hub.is_stale()
+
+
+async def test_what_is_missed_while_rights_are_asked_is_given_up_for_then_and_read_afterwards(
+    hub: Community, lines: Lines
+) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line = lines.open(ana)
+    head = (await line.do("subscribe", channel=room))["head"]
+    live = hub.node.hub.channels[room]
+
+    def much(tx: Transaction) -> None:
+        tx.lock(room)
+        for n in range(MANY):
+            tx.append(room, "message", author=ana.persona_id, text=f"{n}", nonce=f"{n}")
+
+    hub.node.hub.block([live])
+    await _beside(hub, much)
+    hub.node.hub.repair(live)
+    async with asyncio.timeout(WAIT_S):
+        while live.repairing:
+            await asyncio.sleep(0.01)
+    assert line.seqs(room) == []
+    hub.node.hub.unblock([live])
+    assert await line.until_seq(room, head + MANY) == list(range(head + 1, head + MANY + 1))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer for everything
+async def test_what_waits_for_a_channel_that_somebody_holds_is_bounded_and_loses_nothing(
+    hub: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "WAITING", 20)
+    ana = await hub.member("ana")
+    held, other = await hub.group(ana), await hub.group(ana)
+    answers: list[Stored | HubError] = []
+    submitted: list[str] = []
+
+    def submit() -> None:
+        hub.node.log.submit(Message(ana.account_id, ana.persona_id, held, answers.append, "hello"))
+        submitted.append("hello")
+
+    def submit_many() -> None:
+        for _ in range(log.WAITING + 1):
+            submit()
+
+    async with hub.node.database.engine.connect() as connection:  # type: ignore[attr-defined]
+        await connection.exec_driver_sql(f"SELECT 1 FROM channel WHERE id = {held} FOR UPDATE")
+        submit()
+        await hub.say(ana, other)  # acknowledged, so the first one was put aside
+        with pytest.raises(HubError) as refused:
+            submit_many()
+        assert refused.value.reason == "overloaded"
+        assert answers == []
+    async with asyncio.timeout(WAIT_S):
+        while len(answers) < len(submitted):
+            await asyncio.sleep(0.01)
+    seqs = [answer.seq for answer in answers if isinstance(answer, Stored)]
+    assert seqs == [entry.seq for entry in await hub.entries(held, "message")]
+    assert len(seqs) == len(submitted) > 1

@@ -1,0 +1,82 @@
+"""A connection: one reply to each command, nothing done after its end, nothing piled up before a full socket."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hubchat.gateway import session
+from tests.community import Community, open_community
+from tests.lines import Gate, Lines
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[Community]:
+    """A hub without members."""
+    async with open_community(database_url, tmp_path) as community:
+        yield community
+
+
+@pytest.fixture
+def lines(hub: Community) -> Lines:
+    """Live connections to that hub."""
+    return Lines(hub.node)
+
+
+async def test_what_was_said_behind_the_command_that_closed_it_is_not_done(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "BAD", 1)
+    ana, ben = await hub.members("ana", "ben")
+    await hub.group(ana, "closed", ben)
+    line, other = lines.open(ana), lines.open(ben)
+    assert (await other.do("watch", people=[ana.persona_id]))["online"] == [ana.persona_id]
+    for channel in (4242, 4243):
+        line.send("subscribe", channel=channel)  # neither is there, and one was too many
+    behind = [line.send("idle", on=True), line.send("watch", people=[ben.persona_id])]
+    await line.until(lambda: line.closed_with)
+    assert line.closed_with == 4009
+    assert (await other.do("watch", people=[ana.persona_id]))["online"] == []
+    assert "bye" in line.heard[-1]
+    assert not any(message.get("re") in behind for message in line.heard)
+    assert line.session not in hub.node.tracker._watches
+
+
+async def test_a_broken_command_with_the_id_of_an_open_one_does_not_let_a_third_have_it(
+    hub: Community, lines: Lines
+) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line = lines.open(ana)
+    hub.node.seats.get = gate = Gate(hub.node.seats.get)  # type: ignore[method-assign]
+    good, broken = (json.dumps({"do": "history", "id": 700, "channel": channel}) for channel in (room, "x"))
+    for payload in (good, broken, good, broken, good):
+        line.session.received(payload)
+    gate.open()
+    await line.do("ping")
+    replies = [message for message in line.heard if message.get("re") == 700]
+    reasons = [reply["error"]["reason"] for reply in replies if "error" in reply]
+    assert reasons == ["field_invalid", "id_in_use", "field_invalid", "id_in_use"]
+    assert len([reply for reply in replies if "ok" in reply]) == 1
+
+
+async def test_while_the_socket_is_full_no_reply_is_made_and_afterwards_each_one_comes(
+    hub: Community, lines: Lines
+) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    slow, other = lines.open(ana), lines.open(ana)
+    await slow.do("ping")
+    heard = len(slow.heard)
+    asked = [slow.send("history", channel=room) for _ in range(20)]
+    slow.choke()
+    for _ in asked:
+        await other.do("history", channel=room)
+    assert len(slow.heard) == heard
+    slow.release()
+    for one in asked:
+        assert "entries" in await slow.reply(one)
+    assert [message["re"] for message in slow.heard if message.get("re") in asked] == asked
