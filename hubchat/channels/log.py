@@ -92,8 +92,13 @@ class Log:
         """
         task = asyncio.create_task(self._write(verb))
         self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        task.add_done_callback(self._written)
         return await asyncio.shield(task)
+
+    def _written(self, task: "asyncio.Task[Any]") -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; nobody may wait any more
 
     async def _write(self, verb: Callable[[Transaction], T]) -> T:
         made: list[Entry] = []

@@ -90,8 +90,10 @@ class Teller:
     async def begin(self, talk: Talk) -> None:
         first, *others = talk.people
         made = self.channels[_key(talk)] = await conversations.converse(self.node, self.people[first], others)
+        speaking = {line.by for line in talk.lines}
         for handle in others:
-            await conversations.accept(self.node, self.people[handle], made)
+            if handle in speaking:  # the others are still asked
+                await conversations.accept(self.node, self.people[handle], made)
 
     async def say(self, at: int, channel: str, line: Line) -> None:
         """One line; what was done to the one before it there goes along, in the same commit."""

@@ -229,6 +229,7 @@ async def test_the_last_use_of_a_session_is_kept_to_the_hour(hub: Served) -> Non
     assert await used_at() == before
     await change(hub, "UPDATE session SET used_at = used_at - 3600001")
     await ana.get("me")
+    await hub.node.uses.close()  # stores what is noted
     assert await used_at() >= before
 
 

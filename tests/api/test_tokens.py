@@ -21,6 +21,7 @@ async def test_a_token_is_shown_once_and_asks_as_its_owner(hub: Served) -> None:
     assert _in_days(made["expires_at"]) == 365
     script = await hub.client(Authorization=f"Bearer {made['token']}")
     assert (await script.get("me")).json()["handle"] == "ana"
+    await hub.node.uses.close()  # stores what is noted
     listed = (await ana.get("me/tokens")).json()["items"]
     assert [item["id"] for item in listed] == [made["id"]]
     assert listed[0]["used_at"] is not None
