@@ -90,9 +90,10 @@ class Teller:
     async def begin(self, talk: Talk) -> None:
         first, *others = talk.people
         made = self.channels[_key(talk)] = await conversations.converse(self.node, self.people[first], others)
-        speaking = {line.by for line in talk.lines}
+        heard = {line.by for line in talk.lines}
+        heard |= {handle for line in talk.lines for _, people in line.reactions for handle in people}
         for handle in others:
-            if handle in speaking:  # the others are still asked
+            if handle in heard:  # the others are still asked
                 await conversations.accept(self.node, self.people[handle], made)
 
     async def say(self, at: int, channel: str, line: Line) -> None:
