@@ -67,7 +67,8 @@ async def test_what_was_acknowledged_survives_kill_9_and_readers_miss_and_double
         guests = [await stack.enter_async_context(Client(running.url)) for _ in range(3)]
         listeners = [Listener(client) for client in guests]
         starts = [(await listener.client.subscribe(room))["head"] for listener in listeners]
-        tasks = [asyncio.create_task(one.run()) for one in (*senders, *listeners)]
+        tasks = [asyncio.create_task(sender.run()) for sender in senders]
+        tasks += [asyncio.create_task(listener.run()) for listener in listeners]
         for _ in range(KILLS):
             await asyncio.sleep(0.7)
             before = sum(len(sender.acknowledged) for sender in senders)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
+from websockets.utils import apply_mask
 
 from hubchat import framing
 from hubchat.framing import Closed, Fragment, FramingError, Inbox, Item, Ping, Pong
@@ -102,7 +103,7 @@ def test_a_close_frame_may_come_in_the_middle_of_a_message() -> None:
 
 
 def test_a_frame_that_trickles_in_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    unmask, parse = Mock(side_effect=framing.apply_mask), Mock(side_effect=Frame.parse)
+    unmask, parse = Mock(side_effect=apply_mask), Mock(side_effect=Frame.parse)
     monkeypatch.setattr(framing, "apply_mask", unmask)
     monkeypatch.setattr(Frame, "parse", parse)
     whole = masked(BINARY, bytes(10_000))
