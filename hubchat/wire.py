@@ -3,6 +3,7 @@
 A frame becomes a checked command here or nowhere; an entry becomes a map here, and bytes once per dialect.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -300,12 +301,14 @@ def check_text(name: str, value: Any) -> str:
 
 
 def check_emoji(name: str, value: Any) -> str:
-    """One emoji: at most 32 code points of symbols and what joins them, no letters and no spaces."""
-    if type(value) is not str or not 1 <= len(value) <= 32 or not any(map(_is_pictured, value)):
-        raise HubError("emoji_invalid")
-    if not all(_is_pictured(char) or _joins_emoji(char) for char in value):
+    """One emoji, with what may join and colour it (Unicode TR51, 1.4.9), of at most 32 code points; no letters."""
+    if type(value) is not str or len(value) > 32 or not _ONE_EMOJI.fullmatch("".join(map(_emoji_part, value))):
         raise HubError("emoji_invalid")
     return value
+
+
+_ONE_EMOJI: Final = re.compile(r"dv?k|ff|bv?m?v?t*(?:jbv?m?v?)*")
+"""Over the letters of `_emoji_part`: a keycap, a flag, or pictures that are joined."""
 
 
 def _is_seen(char: str) -> bool:
@@ -315,12 +318,18 @@ def _is_seen(char: str) -> bool:
     return unicodedata.category(char)[0] not in "CZ" and char not in "\u2800\u3164\u115f\u1160\uffa0\u034f"
 
 
-def _is_pictured(char: str) -> bool:
-    return (unicodedata.category(char) in ("So", "Sk", "Sm") and not char.isascii()) or char == "\u20e3" or char in "‼⁉"
-
-
-def _joins_emoji(char: str) -> bool:
-    return char in "\u200d\ufe0f\ufe0e#*0123456789" or 0xE0020 <= ord(char) <= 0xE007F
+def _emoji_part(char: str) -> str:
+    """d digit, k keycap, f half a flag, j joiner, v how it is drawn, m colour of skin, t tag, b a picture; else x."""
+    code = ord(char)
+    if char in "#*0123456789":
+        return "d"
+    if fixed := {0x20E3: "k", 0x200D: "j", 0xFE0F: "v", 0xFE0E: "v"}.get(code):
+        return fixed
+    for letter, first, last in (("f", 0x1F1E6, 0x1F1FF), ("m", 0x1F3FB, 0x1F3FF), ("t", 0xE0020, 0xE007F)):
+        if first <= code <= last:
+            return letter
+    pictured = not char.isascii() and (unicodedata.category(char) in ("So", "Sk", "Sm") or char in "‼⁉")
+    return "b" if pictured else "x"
 
 
 def _check_int(low: int) -> Callable[[str, Any], int]:

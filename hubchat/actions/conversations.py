@@ -102,3 +102,5 @@ def _stand(tx: Transaction, caller: Caller, conversation_id: int, action: Action
 
 def _belong(tx: Transaction, conversation_id: int, one: Partner, state: MemberState) -> None:
     set_membership(tx.connection, conversation_id, one.account_id, one.persona_id, state=state, at=tx.now)
+    if state == "member":
+        tx.revoke("presence", account=one.account_id)  # who may see whom has changed, though no right is lost

@@ -76,6 +76,7 @@ def admit(here: Here, candidate: Candidate | None = None) -> None:
         first_seq=max(first, room.tail),
     )  # fmt: skip
     mark_read(here.tx.connection, [(room.id, account_id, room.head)])
+    here.tx.revoke("presence", account=account_id)  # who may see whom has changed, though no right is lost
     if here.is_shown(account_id):
         here.tell_roster(persona_id, "joined")
 

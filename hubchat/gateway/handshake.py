@@ -1,7 +1,7 @@
 """The opening handshake of `/live`: what is asked, what is answered, and what is refused and why. No I/O."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 
 from websockets.datastructures import Headers
 from websockets.exceptions import NegotiationError
+from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import ExtensionParameter, Subprotocol
 
 from hubchat.errors import HubError
 from hubchat.framing import FRAME_BYTES, WINDOW_BITS, Dialect, WireClass, wire_class
@@ -95,7 +96,7 @@ def negotiate(request: Request, rules: Rules) -> Handshake:
     """Check an upgrade request (RFC 6455, 4.2) and settle dialect and compression. Raises Refused."""
     if request.path.partition("?")[0] != PATH:
         raise Refused.because(HubError("path_unknown"))
-    server = ServerProtocol(extensions=[_deflate()], subprotocols=None if rules.any_subprotocol else _SUBPROTOCOLS)
+    server = ServerProtocol(extensions=[_Deflate()], subprotocols=None if rules.any_subprotocol else _SUBPROTOCOLS)
     response = server.accept(request)
     server.parser.close()  # never begun; it and the server hold each other
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -108,14 +109,23 @@ def negotiate(request: Request, rules: Rules) -> Handshake:
 _SUBPROTOCOLS: Final = [Subprotocol(name) for name in DIALECTS]
 
 
-def _deflate() -> ServerPerMessageDeflateFactory:
+class _Deflate(ServerPerMessageDeflateFactory):
     """Without context takeover both ways: a frame compressed once serves all, and no link keeps a compressor.
 
-    Our window is the smaller of what is offered and WINDOW_BITS; zlib has none of 8 bits, so that offer is declined.
+    Our window is the smaller of what is offered and WINDOW_BITS. zlib has none of 8 bits, so an offer of 8 is declined.
     """
-    return ServerPerMessageDeflateFactory(
-        server_no_context_takeover=True, client_no_context_takeover=True, server_max_window_bits=WINDOW_BITS
-    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            server_no_context_takeover=True, client_no_context_takeover=True, server_max_window_bits=WINDOW_BITS
+        )
+
+    def process_request_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> tuple[list[ExtensionParameter], PerMessageDeflate]:
+        if any(value == "8" for _, value in params):
+            raise NegotiationError("no window of 8 bits")
+        return super().process_request_params(params, accepted_extensions)
 
 
 def _refusal(why: Exception | None, status: int, given: Headers) -> Refused:
