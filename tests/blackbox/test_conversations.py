@@ -5,11 +5,9 @@ from typing import Any
 import pytest
 
 from tests.blackbox.client import Refused
-from tests.blackbox.hub import ON_BOTH, Hub, Person
+from tests.blackbox.hub import Hub, Person
 from tests.blackbox.line import Line
 from tests.blackbox.shapes import PERSON, an_id, list_of, number, one_of, shaped
-
-pytestmark = ON_BOTH
 
 CONVERSATION = shaped(
     {"id": an_id, "kind": one_of("conversation"), "head": number, "first": an_id}, {"people": list_of(PERSON)}

@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from tests.blackbox.client import Refused
-from tests.blackbox.hub import ON_BOTH, Hub, Person, new_name
+from tests.blackbox.hub import Hub, Person, new_name
 from tests.blackbox.shapes import an_id, maybe, number, one_of, page_of, rfc_3339, shaped, text
-
-pytestmark = ON_BOTH
 
 VISIBILITIES = ("public", "open", "closed", "secret")
 CARD = shaped(

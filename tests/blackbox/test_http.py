@@ -1,6 +1,7 @@
 """The manner of every answer over HTTP: statuses, shapes, lists, versions, repeats, hosts."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -123,6 +124,30 @@ async def test_answers_are_not_kept_by_caches(hub: Hub) -> None:
         headers = (await anna.http.get(path)).headers
         assert "no-store" in headers["cache-control"]
         assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_ids_are_drawn_and_not_counted(hub: Hub) -> None:
+    anna = await hub.member()
+    ids = sorted([await hub.group(anna, "open") for _ in range(4)] + [anna.id, anna.inbox])
+    assert all(later - earlier > 1_000_000 for earlier, later in pairwise(ids))
+    assert ids[-1] > 2**40
+
+
+async def test_one_says_per_channel_what_one_is_told_of(hub: Hub) -> None:
+    anna = await hub.member()
+    group = await hub.group(anna, "open")
+    await anna.patch(f"channels/{group}/notify", {"notify": "none"}, 204)
+    assert (await anna.get(f"channels/{group}"))["notify"] == "none"
+    assert await anna.refused("PATCH", f"channels/{group}/notify", 422, {"notify": "sometimes"}) == "fields_invalid"
+
+
+async def test_the_nonce_has_the_same_bounds_as_live(hub: Hub) -> None:
+    anna = await hub.member()
+    group = await hub.group(anna, "open")
+    assert await anna.say(group, nonce="n" * 64) == 1
+    for wrong in ("", "n" * 65, "ñ" * 33):
+        answer = await anna.http.post(f"channels/{group}/messages", json={"text": "x", "nonce": wrong})
+        assert (wrong, answer.status_code in (400, 422)) == (wrong, True)
 
 
 # Lists

@@ -113,6 +113,13 @@ async def test_what_is_no_handshake_is_answered_in_json(hub: Hub) -> None:
     assert (await refusal(hub, {"Sec-WebSocket-Version": "8"}))[0] in (400, 426)
 
 
+async def test_there_is_no_other_live_connection(hub: Hub) -> None:
+    for path in ("/", "/live/", "/api/v1/live", "/nothing"):
+        async with await Raw.open(hub.running.port, path=path) as raw:
+            assert (path, raw.status) == (path, 404)
+            check_fault(raw.status, raw.headers, raw.body)
+
+
 # Compression
 
 

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from tests.blackbox.client import Refused
-from tests.blackbox.hub import ON_BOTH, Hub, Person
+from tests.blackbox.hub import Hub, Person
 from tests.blackbox.shapes import PERSON, list_of, page_of, shaped
-
-pytestmark = ON_BOTH
 
 
 async def known(person: Person, *others: Person) -> set[int]:

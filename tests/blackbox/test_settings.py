@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.blackbox.hub import PASSWORD, Hub, Person, new_name
 from tests.blackbox.raw import Raw
 from tests.blackbox.shapes import check_fault
+from tests.program import Program, Running
 
 ADDRESS = "https://hub.example.org"
 SETTINGS = {
@@ -20,11 +23,11 @@ async def visitor(hub: Hub, **headers: str) -> Person:
     return await hub.somebody({**PROXIED, "Origin": ADDRESS, **headers})
 
 
-async def operator(hub: Hub) -> Person:
-    """A member's program; the account is made on the command line."""
-    handle = new_name("anna")
-    hub.program.tell("user", "add", handle)
-    return await visitor(hub, Authorization=f"Bearer {hub.program.tell('token', handle)}")
+@pytest.fixture(scope="module")
+def token(program: Program, running: Running) -> str:
+    """A member's, made on the command line, since nobody signs up here alone."""
+    program.tell("user", "add", "anna")
+    return program.tell("token", "anna")
 
 
 async def test_a_guest_is_refused_with_401_everywhere(hub: Hub) -> None:
@@ -37,8 +40,8 @@ async def test_a_guest_is_refused_with_401_everywhere(hub: Hub) -> None:
     assert (await guest.get("hub"))["guests"] is False
 
 
-async def test_who_has_no_invitation_does_not_sign_up(hub: Hub) -> None:
-    anna = await operator(hub)
+async def test_who_has_no_invitation_does_not_sign_up(hub: Hub, token: str) -> None:
+    anna = await visitor(hub, Authorization=f"Bearer {token}")
     form: dict[str, Any] = {"handle": new_name("new"), "name": "New", "password": PASSWORD, "agreed": True}
     assert await (await visitor(hub)).refused("POST", "signup", 403, form) == "signup_invited"
     made = await anna.post("groups", {"title": "A group", "visibility": "secret"}, 201)
@@ -52,8 +55,8 @@ async def test_who_has_no_invitation_does_not_sign_up(hub: Hub) -> None:
     assert not [one for one in attributes if one.startswith("domain")]
 
 
-async def test_links_come_from_the_hubs_address_alone(hub: Hub) -> None:
-    anna = await operator(hub)
+async def test_links_come_from_the_hubs_address_alone(hub: Hub, token: str) -> None:
+    anna = await visitor(hub, Authorization=f"Bearer {token}")
     made = await anna.post("groups", {"title": "A group", "visibility": "secret"}, 201)
     invite = await anna.post(f"groups/{made['id']}/invites", {}, 201, headers={"X-Forwarded-Host": "evil.example"})
     assert invite["url"] == f"{ADDRESS}/join#{invite['code']}"
@@ -66,10 +69,9 @@ async def test_links_come_from_the_hubs_address_alone(hub: Hub) -> None:
         assert await anna.refused("GET", "me", 421, headers={"Host": host}) == "host_foreign"
 
 
-async def test_a_live_connection_goes_by_the_same_address(hub: Hub) -> None:
-    anna = await operator(hub)
-    token = {"Authorization": anna.http.headers["Authorization"]}
-    async with await Raw.open(hub.running.port, {**PROXIED, **token}) as raw:
+async def test_a_live_connection_goes_by_the_same_address(hub: Hub, token: str) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+    async with await Raw.open(hub.running.port, {**PROXIED, **bearer}) as raw:
         assert (await raw.hear_map())["welcome"]["user"]
-    async with await Raw.open(hub.running.port, token) as raw:
+    async with await Raw.open(hub.running.port, dict(bearer)) as raw:
         assert (raw.status, raw.body["error"]["reason"]) == (421, "host_foreign")
