@@ -4,25 +4,23 @@ Runs in storage's thread or greenlet, touches nothing of the event loop. Items a
 values in memory, each seeing what those before it did; then every table is written in one statement.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from hubchat import access
+from hubchat.channels.addressed import Addressed, handles
 from hubchat.channels.items import Change, Delete, Edit, Item, Message, Pin, React, Stored
 from hubchat.errors import HubError
 from hubchat.storage import changes
+from hubchat.storage.addressees import read_silent
 from hubchat.storage.changes import Key, Target
 from hubchat.storage.channels import ChannelRow, lock_channels, set_heads
 from hubchat.storage.database import Connection
 from hubchat.storage.entries import NewEntry, insert_entries, read_nonces
 from hubchat.storage.standings import STRANGER, Stand, read_standings
 from hubchat.wire import REACTIONS_PER_MESSAGE, Entry
-
-MENTION: Final = re.compile(r"(?<![\w@/.])@([a-z0-9][a-z0-9-]{1,30})(?![\w@])", re.IGNORECASE)
-MENTIONS: Final = 50  # a message names at most so many; further ones are plain text
 
 
 class Outcome(NamedTuple):
@@ -35,12 +33,14 @@ class Outcome(NamedTuple):
 
 def commit_items(connection: Connection, items: Sequence[Item], now: int, *, wait: bool = True) -> Outcome:
     """Decides and stores `items`. Without `wait`, items of channels that others hold get no result (`busy`)."""
-    wanted = {item.channel for item in items}
-    channels = lock_channels(connection, wanted, wait=wait)
-    batch = Batch(connection, channels, now)
-    busy = frozenset() if wait else frozenset(wanted - channels.keys())
-    batch.read([item for item in items if item.channel not in busy])
-    results = [batch.decide(item) for item in items if item.channel not in busy]
+    addressed = Addressed(connection, items)
+    needed = [(item.channel, {item.channel, *addressed.inboxes(item)}) for item in items]
+    channels = lock_channels(connection, set().union(*(ids for _, ids in needed)), wait=wait)
+    busy = frozenset() if wait else frozenset(channel for channel, ids in needed if not ids <= channels.keys())
+    decided = [item for item in items if item.channel not in busy]
+    batch = Batch(connection, channels, addressed, now)
+    batch.read(decided)
+    results = [batch.decide(item) for item in decided]
     batch.write()
     return Outcome(results, batch.entries(), busy)
 
@@ -48,9 +48,11 @@ def commit_items(connection: Connection, items: Sequence[Item], now: int, *, wai
 class Batch:
     """The state of one transaction: what was read, and what is to be written."""
 
-    def __init__(self, connection: Connection, channels: dict[int, ChannelRow], now: int) -> None:
+    def __init__(self, connection: Connection, channels: dict[int, ChannelRow], addressed: Addressed, now: int) -> None:
         self.connection = connection
         self.channels = channels
+        self.addressed = addressed
+        self.silent: set[tuple[int, int]] = set()
         self.now = now
         self.nonces: dict[tuple[int, int, str], tuple[int, int]] = {}
         self.standings: dict[tuple[int, int], Stand] = {}
@@ -74,10 +76,14 @@ class Batch:
         connection = self.connection
         if sent := [(item.channel, item.persona, item.nonce) for item in items if isinstance(item, Message)]:
             self.nonces = read_nonces(connection, sent)
+        told = [(item.channel, notice.to.account) for item in items for notice in self.addressed.notices(item)]
+        asked = [*((item.channel, item.account) for item in items), *told]
         self.standings = read_standings(
             connection,
-            [(item.account, self.channels[item.channel].access_id) for item in items if item.channel in self.channels],
+            [(account, self.channels[channel].access_id) for channel, account in asked if channel in self.channels],
         )
+        if told:
+            self.silent = read_silent(connection, told)
         keys = {(item.channel, item.seq) for item in items if isinstance(item, Change)}
         keys |= {(item.channel, item.reply_to) for item in items if isinstance(item, Message) and item.reply_to}
         if keys:
@@ -132,7 +138,17 @@ class Batch:
         self.targets[item.channel, stored.seq] = Target(
             "message", item.persona, stored.at, item.text, _json(data), None, None, False, False
         )
+        self._notify(item, channel, stored)
         return stored
+
+    def _notify(self, item: Message, channel: ChannelRow, stored: Stored) -> None:
+        """Tells the members whom a message names or answers, where it is; never what it says."""
+        for (account, inbox), reason in self.addressed.notices(item):
+            stand = self.standings.get((account, channel.access_id), STRANGER)
+            is_there = stand.standing.state == "member" and access.can("read", stand.standing, channel.place)
+            if is_there and (channel.id, account) not in self.silent:
+                about = {"channel": channel.id, "seq": stored.seq}
+                self._add(inbox, "notice", item.persona, None, data={"about": about, "reason": reason})
 
     def _change(self, item: Change, channel: ChannelRow, stand: Stand) -> Stored:
         key = (item.channel, item.seq)
@@ -207,20 +223,23 @@ class Batch:
 
     def _people(self, channel: ChannelRow, text: str) -> list[changes.Mentioned]:
         """The members that a text names."""
-        if "@" not in text:
-            return []
         found = (self.mentioned.get((channel.access_id, handle)) for handle in handles(text))
         return [person for person in found if person is not None]
 
     def _append(
         self, item: Item, kind: str, target: int | None, *, text: str | None = None, data: dict[str, Any] | None = None
     ) -> Stored:
-        channel = self.channels[item.channel]
+        return self._add(item.channel, kind, item.persona, target, nonce=item.nonce, text=text, data=data)
+
+    def _add(
+        self, channel_id: int, kind: str, author: int, target: int | None, *,
+        nonce: str | None = None, text: str | None = None, data: dict[str, Any] | None = None,
+    ) -> Stored:  # fmt: skip
+        channel = self.channels[channel_id]
         at = max(self.now, channel.head_at)  # time never runs back in a channel
         seq = channel.head + 1
-        self.channels[item.channel] = channel._replace(head=seq, head_at=at)
-        row = NewEntry(channel.id, seq, kind, item.persona, at, target, item.nonce, None, text, _json(data))
-        self.rows.append(row)
+        self.channels[channel_id] = channel._replace(head=seq, head_at=at)
+        self.rows.append(NewEntry(channel_id, seq, kind, author, at, target, nonce, None, text, _json(data)))
         return Stored(seq, at)
 
     def _changed(self, key: Key, stored: Stored, target: Target, **values: Any) -> None:
@@ -300,11 +319,6 @@ class Batch:
             return None
         target = self.targets[row.channel_id, row.target_seq]
         return None if target.is_deleted else target.text
-
-
-def handles(text: str) -> list[str]:
-    """The handles a text names, once each, in order: `@ana` at a word's start, at most MENTIONS."""
-    return list(dict.fromkeys(match.lower() for match in MENTION.findall(text)))[:MENTIONS]
 
 
 def _show_mentions(data: dict[str, Any], people: list[changes.Mentioned]) -> None:

@@ -234,6 +234,7 @@ class Log:
             answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]
             refused = Unavailable()
             _tell(items, [Stored(*known) if known else refused for known in answers])
+            self._start(self._compare_heads())  # for what went with them into inboxes
             return
         self._start(self._compare_heads())
         _tell(items, [OutcomeUnknown()] * len(items))

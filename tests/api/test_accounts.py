@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from hubchat.actions import accounts, invites, links
-from hubchat.storage.channels import read_channel
+from hubchat.storage.channels import ACCESS, read_channel
 from hubchat.wire import MAX_ID
 from tests.serving import PASSWORD, Served, serve
 
@@ -239,11 +239,11 @@ async def test_a_member_changes_what_others_see(hub: Served) -> None:
 
 async def test_what_others_may_see_of_somebodys_presence_is_asked_again_when_it_changes(hub: Served) -> None:
     ana = await hub.member("ana")
-    before = len(await hub.community.revocations())
+    before = len(await hub.community.entries(ACCESS))
     await ana.patch("me", json={"presence": "conversations"})
-    told = (await hub.community.revocations())[before:]
-    assert [entry["reason"] for entry in told] == ["presence"]
-    assert list(told[0]) == ["reason", "account"]
+    (told,) = (await hub.community.entries(ACCESS))[before:]
+    assert told.data is not None
+    assert (told.data["reason"], list(told.data)) == ("presence", ["reason", "account"])
 
 
 @sqlite_only

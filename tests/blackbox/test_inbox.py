@@ -27,7 +27,6 @@ async def inbox(person: Person) -> Line:
     return await person.live(person.inbox)
 
 
-@pytest.mark.xfail(strict=True, reason="notices of mentions and replies are not appended yet")
 async def test_who_is_named_or_answered_is_told_where(hub: Hub) -> None:
     anna, ben = await hub.members("anna", "ben")
     group = await hub.group(anna, "closed", ben)

@@ -7,7 +7,7 @@ import pytest
 
 from hubchat.actions.groups import check_slug, check_title
 from hubchat.actions.names import read_about, read_name, require_handle
-from hubchat.channels.batch import handles
+from hubchat.channels.addressed import handles
 from hubchat.demo.story import DAY_MS, Line, Place, Story, Talk, read_people, read_small_talk, read_story
 from hubchat.wire import check_emoji, check_text
 

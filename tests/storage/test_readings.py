@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from hubchat.actions import conversations, groups, invites, members
-from hubchat.channels.batch import handles
+from hubchat.channels.addressed import handles
 from hubchat.channels.items import Delete, React
 from hubchat.storage import readings
 from hubchat.storage.channels import read_channels
