@@ -225,7 +225,7 @@ def _told(error: Exception) -> str:
         return f"{error.message} ({fields or error.reason})"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {(error.strerror or type(error).__name__).lower()}"
-    from hubchat.logs import place_of
+    from hubchat.faults import place_of
 
     return f"our fault: {place_of(error)}"
 

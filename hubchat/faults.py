@@ -6,14 +6,33 @@ An exception's own words may quote a member's, a driver's message a whole row.
 import logging
 import secrets
 import traceback
+from types import TracebackType
 from typing import Final
 
-FRAMES: Final = 12  # of the traceback: the innermost tell what happened
+from hubchat.errors import HubError
+
+FRAMES: Final = 12  # the innermost ones: where it happened, and who called it
 
 
 def log_fault(log: logging.Logger, error: BaseException, what: str = "fault") -> str:
-    """Logs the exception and gives the id it is found by, which is all that anybody else is told."""
+    """Logs the exception and gives the id it is found by."""
     fault_id = secrets.token_hex(8)
-    where = "".join(traceback.format_tb(error.__traceback__)[-FRAMES:])
-    log.error("%s %s: %s\n%s", what, fault_id, type(error).__qualname__, where)
+    log.error("%s %s: %s", what, fault_id, place_of(error))
     return fault_id
+
+
+def as_fault(log: logging.Logger, error: BaseException, what: str = "fault") -> HubError:
+    """Logs the exception and gives what others are told of it: that it is ours, and its id."""
+    return HubError("fault", f"our fault, logged as {log_fault(log, error, what)}")
+
+
+def place_of(error: BaseException) -> str:
+    """An exception's type, and where it happened: all that may be told of it."""
+    return place(type(error), error.__traceback__)
+
+
+def place(kind: type[BaseException], where: TracebackType | None) -> str:
+    """The same of an exception as `exc_info` gives it."""
+    frames = traceback.extract_tb(where)[-FRAMES:]
+    lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    return "\n".join([f"{kind.__module__}.{kind.__qualname__}", *lines])

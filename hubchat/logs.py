@@ -7,16 +7,14 @@ happened are kept (law 8).
 import asyncio
 import logging
 import sys
-import traceback
 from collections.abc import MutableMapping
-from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import Processor
 
-FRAMES: Final = 12  # the innermost ones: where it happened, and who called it
+from hubchat.faults import place
 
 Event = MutableMapping[str, Any]
 
@@ -42,11 +40,6 @@ def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = No
     logging.getLogger("hubchat").setLevel(level.upper())
 
 
-def place_of(error: BaseException) -> str:
-    """An exception's type, and where it happened: all that may be told of it."""
-    return _place(type(error), error.__traceback__)
-
-
 def log_loop_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """For `loop.set_exception_handler`: the loop's own would print values."""
     error: BaseException | None = context.get("exception")
@@ -56,14 +49,8 @@ def log_loop_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def _without_words(_logger: Any, _name: str, event: Event) -> Event:
     told = event.pop("exc_info", None)
     if isinstance(told, tuple) and told[0] is not None:
-        event["exception"] = _place(told[0], told[2])
+        event["exception"] = place(told[0], told[2])
     return event
-
-
-def _place(kind: type[BaseException], where: TracebackType | None) -> str:
-    frames = traceback.extract_tb(where)[-FRAMES:]
-    lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-    return "\n".join([f"{kind.__module__}.{kind.__qualname__}", *lines])
 
 
 def _renderer(form: Literal["text", "json"], stream: TextIO) -> Processor:

@@ -1,14 +1,9 @@
 """Messages and what is done to them: handed to the log in arrival order, without a task (DESIGN.md, row 4)."""
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-from hubchat.channels.items import Delete, Edit, Message, Pin, React, Stored, fresh_nonce
+from hubchat.channels.items import Delete, Done, Edit, Message, Pin, React, fresh_nonce
 from hubchat.channels.log import Log
 from hubchat.errors import HubError
 from hubchat.storage.sessions import Caller
-
-Done: TypeAlias = Callable[[Stored | HubError], None]
 
 
 def send(

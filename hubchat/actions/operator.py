@@ -1,13 +1,9 @@
 """Acting at the operator's word: for members, from the command line and in the demo, and for nobody."""
 
-import asyncio
-from collections.abc import Callable
-
 from hubchat.access import SCOPES, VISIBILITIES
 from hubchat.actions import messages
 from hubchat.actions.groups import NewGroup, check_slug, check_title
-from hubchat.actions.messages import Done
-from hubchat.channels.items import Stored
+from hubchat.channels.log import outcome
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
@@ -62,19 +58,3 @@ async def _find(node: Node, channel: str) -> int:
     if found is None:
         raise HubError("channel_unknown")
     return found.id
-
-
-async def outcome(act: Callable[[Done], None]) -> Stored:
-    """Waits for what becomes of a message or a change to one; raises what it is refused with."""
-    future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-
-    def done(result: Stored | HubError) -> None:
-        if future.done():  # whoever waited went away
-            return
-        if isinstance(result, HubError):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-
-    act(done)
-    return await future

@@ -1,8 +1,6 @@
 """The outermost middleware: foreign Hosts are turned away, every answer gets its headers, every fault its id."""
 
 import logging
-import secrets
-import traceback
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hubchat.api.answers import refusal, wrong_method
 from hubchat.api.asking import home_of
 from hubchat.errors import HubError
+from hubchat.faults import as_fault
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -62,18 +61,10 @@ class Edge:
         except ClientDisconnect:
             return  # nobody is left to answer
         except Exception as error:
-            answer = refusal(error if isinstance(error, HubError) else fault(error))
+            answer = refusal(error if isinstance(error, HubError) else as_fault(log, error))
             if started:
                 raise  # half an answer is out: only cutting the connection tells the truth
             await answer(scope, receive, send_guarded)
-
-
-def fault(error: Exception) -> HubError:
-    """An exception nobody foresaw: logged with an id and where it happened, without its values (law 8)."""
-    fault_id = secrets.token_hex(8)
-    where = "".join(traceback.format_tb(error.__traceback__)[-12:])
-    log.error("fault %s: %s\n%s", fault_id, type(error).__name__, where)
-    return HubError("fault", f"our fault, logged as {fault_id}")
 
 
 async def tell_error(request: Request, error: Exception) -> Response:

@@ -7,7 +7,6 @@ from typing_extensions import TypedDict
 
 from hubchat import access, wire
 from hubchat.actions import messages
-from hubchat.actions.operator import outcome
 from hubchat.api.answers import time_of
 from hubchat.api.channels import seat_to
 from hubchat.api.cursors import make_cursor, read_cursor
@@ -15,6 +14,7 @@ from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form, Id, Page
 from hubchat.api.people import PersonShown
 from hubchat.api.shown import EntryShown, show_entry, show_person
+from hubchat.channels.log import outcome
 from hubchat.errors import HubError
 from hubchat.storage.database import Connection
 from hubchat.storage.entries import read_entries

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from hubchat.access import Action
 from hubchat.errors import HubError
@@ -18,6 +18,10 @@ class Stored(NamedTuple):
     changed: bool = True
 
 
+Done: TypeAlias = Callable[[Stored | HubError], None]
+"""Who asked is told, once, on the event loop, in commit order."""
+
+
 def fresh_nonce() -> str:
     """A nonce for what came without one, so that a commit of unknown outcome can be asked about."""
     return secrets.token_urlsafe(16)
@@ -25,13 +29,13 @@ def fresh_nonce() -> str:
 
 @dataclass(slots=True)
 class Item:
-    """Something `account` wants done in `channel`. `done` is called once, on the event loop, in commit order."""
+    """Something `account` wants done in `channel`."""
 
     action: ClassVar[Action]
     account: int
     persona: int
     channel: int
-    done: Callable[[Stored | HubError], None]
+    done: Done
     nonce: str = field(default_factory=fresh_nonce, kw_only=True)
     waiting_since: float = field(default_factory=monotonic, kw_only=True)
 

@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar
 
 from hubchat.channels.batch import Outcome, commit_items
 from hubchat.channels.hub import Hub
-from hubchat.channels.items import Item, Stored
+from hubchat.channels.items import Done, Item, Stored
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
-from hubchat.faults import log_fault
+from hubchat.faults import as_fault, log_fault
 from hubchat.storage.channels import lock_channels
 from hubchat.storage.database import Connection, Database, Locked, OutcomeUnknown, Unavailable, now_ms
 from hubchat.storage.entries import read_entries, read_nonces
@@ -69,20 +69,9 @@ class Log:
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
 
-    async def append(self, make: Callable[[Callable[[Stored | HubError], None]], Item]) -> Stored:
+    async def append(self, make: Callable[[Done], Item]) -> Stored:
         """Submits the item that `make` gives for a `done`, and waits for what becomes of it."""
-        future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-
-        def done(result: Stored | HubError) -> None:
-            if future.done():  # the asker went away
-                return
-            if isinstance(result, HubError):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self.submit(make(done))
-        return await future
+        return await outcome(lambda done: self.submit(make(done)))
 
     async def write(self, verb: Callable[[Transaction], T]) -> T:
         """Runs a verb in a transaction of its own; what it appended is published after the commit.
@@ -159,7 +148,7 @@ class Log:
     async def _commit(self, batch: list[Item], *, wait: bool = True) -> bool:
         """Commits a batch; every item is told what became of it. False, and nobody told, when it was `Locked`."""
         try:
-            outcome = await self.database.write(partial(commit_items, items=batch, now=self.clock(), wait=wait))
+            made = await self.database.write(partial(commit_items, items=batch, now=self.clock(), wait=wait))
         except OutcomeUnknown:
             await self._ask(batch)
         except Locked:
@@ -170,10 +159,9 @@ class Log:
             if len(batch) > 1:
                 await self._commit_one_by_one(batch)
             else:
-                fault_id = log_fault(log, error, f"can't store a {batch[0].action}:")
-                _tell(batch, [HubError("fault", f"our fault, logged as {fault_id}")])
+                _tell(batch, [as_fault(log, error, f"can't store a {batch[0].action}:")])
         else:
-            self._finish(batch, outcome)
+            self._finish(batch, made)
         return True
 
     async def _commit_one_by_one(self, batch: Sequence[Item]) -> None:
@@ -182,13 +170,13 @@ class Log:
             if item.channel in self._aside or not await self._commit([item]):
                 self._put_aside([item])
 
-    def _finish(self, items: Sequence[Item], outcome: Outcome) -> None:
+    def _finish(self, items: Sequence[Item], made: Outcome) -> None:
         """After the commit, in one turn: bytes to readers, the reply to each sender."""
-        self.hub.publish(outcome.entries)
-        stored = [item for item in items if item.channel not in outcome.busy]
-        _tell(stored, outcome.results)
-        if outcome.busy:
-            self._put_aside(item for item in items if item.channel in outcome.busy)
+        self.hub.publish(made.entries)
+        stored = [item for item in items if item.channel not in made.busy] if made.busy else items
+        _tell(stored, made.results)
+        if made.busy:
+            self._put_aside(item for item in items if item.channel in made.busy)
 
     # ------------------------------------------------------------ channels that can't be locked
 
@@ -249,6 +237,22 @@ class Log:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def outcome(act: Callable[[Done], None]) -> Stored:
+    """Waits for what becomes of an item that `act` submits; raises what it is refused with."""
+    future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+    def done(result: Stored | HubError) -> None:
+        if future.done():  # the asker went away
+            return
+        if isinstance(result, HubError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    act(done)
+    return await future
 
 
 def _refuse_old(waiting: deque[Item], left: Callable[[Item], None]) -> None:

@@ -11,14 +11,22 @@ SLICE_S: Final = 0.010  # writing to 2,000 readers takes 12 ms; longer than this
 LOOK_EVERY: Final = 64  # writes between looks at the clock
 
 
+class Way(Protocol):
+    """The way out of a connection."""
+
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Takes finished frames, whatever the state of the connection; it may call back `paused`."""
+
+
 class Sink(Protocol):
     """What bytes go to: a connection, as far as the hub is concerned."""
 
     kind: WireClass
 
     @property
-    def write(self) -> Callable[[bytes], None]:
-        """Takes finished frames, whatever the state of the connection; it may call back `paused`."""
+    def link(self) -> Way:
+        """Asked at each write, because a link changes what writing is as it opens, slows down and ends."""
 
 
 class Turns:
@@ -52,13 +60,13 @@ class Turns:
     def settle(self, sink: Sink) -> None:
         """Writes now what a turn under way still holds for `sink`: before its subscriptions change."""
         if (data := self._outgoing.pop(sink, None)) is not None:
-            sink.write(data)
+            sink.link.write(data)
 
     def flush(self, sink: Sink) -> None:
         """Writes now all that is posted for `sink`: before it is closed."""
         self.settle(sink)
         if (waiting := self._posted.pop(sink, None)) is not None:
-            sink.write(b"".join(waiting))
+            sink.link.write(b"".join(waiting))
 
     def forget(self, sink: Sink) -> None:
         """Drops what is posted for a connection that is gone."""
@@ -85,6 +93,6 @@ class Turns:
                 if not outgoing:  # `settle` took one from inside a write
                     return
                 sink, data = outgoing.popitem()  # detached: `paused` fires inside the write
-                sink.write(data)
+                sink.link.write(data)
             if monotonic() > deadline:
                 return

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Final
 
 from hubchat.actions import messages
-from hubchat.actions.operator import act_as, outcome
+from hubchat.actions.operator import act_as
+from hubchat.channels.log import outcome
 from hubchat.demo.story import read_small_talk
 from hubchat.errors import HubError
-from hubchat.logs import place_of
+from hubchat.faults import place_of
 from hubchat.node import Node
 from hubchat.storage.channels import read_by_slug
 from hubchat.storage.entries import read_before

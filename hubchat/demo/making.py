@@ -11,8 +11,9 @@ from typing import Final, NamedTuple, TypeAlias
 from hubchat.actions import accounts, conversations, groups, invites, me, members, messages
 from hubchat.actions.groups import NewGroup
 from hubchat.actions.me import MeChange
-from hubchat.actions.messages import Done
-from hubchat.actions.operator import act_as, outcome
+from hubchat.actions.operator import act_as
+from hubchat.channels.items import Done
+from hubchat.channels.log import outcome
 from hubchat.demo.story import DAY_MS, MINUTE_MS, Line, Person, Place, Story, Talk
 from hubchat.node import Node
 from hubchat.storage.channels import read_heads

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from hubchat import access, wire
 from hubchat.access import Scope
 from hubchat.actions import messages
-from hubchat.channels.items import Stored
+from hubchat.channels.items import Done, Stored
 from hubchat.channels.log import Log
 from hubchat.channels.pages import history_page
 from hubchat.errors import HubError
@@ -174,26 +174,26 @@ async def ping(session: "Session", command: Ping) -> Ok:
 # ---------------------------------------------------------------- writing
 
 
-def send(log: Log, caller: Caller, command: Send, done: messages.Done) -> None:
+def send(log: Log, caller: Caller, command: Send, done: Done) -> None:
     messages.send(
         log, caller, command.channel, command.text, done,
         nonce=command.nonce, reply_to=command.reply_to, media=command.media,
     )  # fmt: skip
 
 
-def edit(log: Log, caller: Caller, command: Edit, done: messages.Done) -> None:
+def edit(log: Log, caller: Caller, command: Edit, done: Done) -> None:
     messages.edit(log, caller, command.channel, command.seq, command.text, done)
 
 
-def delete(log: Log, caller: Caller, command: Delete, done: messages.Done) -> None:
+def delete(log: Log, caller: Caller, command: Delete, done: Done) -> None:
     messages.delete(log, caller, command.channel, command.seq, done)
 
 
-def react(log: Log, caller: Caller, command: React, done: messages.Done) -> None:
+def react(log: Log, caller: Caller, command: React, done: Done) -> None:
     messages.react(log, caller, command.channel, command.seq, command.emoji, command.on, done)
 
 
-def pin(log: Log, caller: Caller, command: Pin, done: messages.Done) -> None:
+def pin(log: Log, caller: Caller, command: Pin, done: Done) -> None:
     messages.pin(log, caller, command.channel, command.seq, command.on, done)
 
 
@@ -209,7 +209,7 @@ def _changed(command: Command, stored: Stored) -> Ok:
 
 # ---------------------------------------------------------------- the tables
 
-Submit: TypeAlias = Callable[[Log, Caller, Any, messages.Done], None]
+Submit: TypeAlias = Callable[[Log, Caller, Any, Done], None]
 
 WRITES: Final[Mapping[type[Command], tuple[Submit, Callable[[Command, Stored], Ok]]]] = {
     Send: (send, _sent),

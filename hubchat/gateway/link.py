@@ -6,7 +6,6 @@ After the opening an idle link holds no task, timer, parser or compressor; what 
 import asyncio
 import enum
 import logging
-import secrets
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -16,11 +15,11 @@ from websockets.frames import Opcode
 from websockets.http11 import Request
 
 from hubchat.errors import HubError
+from hubchat.faults import as_fault
 from hubchat.framing import PING, Closed, FramingError, Inbox, Item, Ping, WireClass, close_frame, frame, wire_class
 from hubchat.gateway.handshake import Handshake, Refused, Rules, Upgrade, negotiate, upgrade_of
 from hubchat.gateway.keeper import Keeper
 from hubchat.gateway.sockets import seen_past_proxies, tune, waiting_bytes
-from hubchat.logs import place_of
 
 ADMISSION_S: Final = 10.0
 """How long the gateway may take to admit somebody; then 503, and the client comes back."""
@@ -86,18 +85,22 @@ class State(enum.Enum):
     GONE = enum.auto()
 
 
-_OPEN: Final = State.OPEN  # looked up once: `write` is called for every delivery
+def _nowhere(_data: bytes) -> None:
+    """What `Link.write` is before the opening and after the end."""
 
 
 class Link(asyncio.Protocol):
     """What uvicorn's `ws=` takes; HttpEdge hands it a connection (`begin`) and its upgrade request (`open`).
 
-    `kind` and `address` are right once the gateway is asked to open it.
+    `kind` and `address` are right once the gateway is asked to open it. `write` sends finished frames and may call
+    `Listener.paused` from inside; it is the transport's own while the link is open, so that a delivery costs no call
+    of ours, and does nothing before and after.
     """
 
     __slots__ = (
         "_backlog_bytes", "_connections", "_inbox", "_state", "_stopped",
         "address", "gateway", "kind", "listener", "paused", "quiet", "spoke", "transport",
+        "write",
     )  # fmt: skip
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
@@ -109,6 +112,7 @@ class Link(asyncio.Protocol):
         self.quiet = 0  # rounds since the peer last showed life
         self.spoke = 0  # the keeper's
         self.transport: asyncio.Transport
+        self.write: Callable[[bytes], None] = _nowhere
         self._connections: set[Any] = server_state.connections  # uvicorn's type names its own protocols only
         self._state = State.OPENING
         self._inbox: Inbox | None = None
@@ -137,7 +141,7 @@ class Link(asyncio.Protocol):
         except TimeoutError:
             self._refuse(Refused.because(HubError("overloaded")))
         except Exception as error:  # noqa: BLE001  # the edge: a stranger's fault, shown as ours
-            self._refuse(Refused.because(HubError("fault", f"our fault, {_logged(error)}")))
+            self._refuse(Refused.because(as_fault(log, error)))
         else:
             if self._state is State.OPENING and not self.transport.is_closing():
                 self.address = upgrade.address
@@ -148,10 +152,11 @@ class Link(asyncio.Protocol):
         self._state = State.OPEN
         tune(self.transport)
         self.transport.write(handshake.answer)
+        self.write = self.transport.write
         try:
             self.listener = self.gateway.open(self, admission)
         except Exception as error:  # noqa: BLE001  # the edge: one link's fault ends this link alone
-            return self._fail(1011, f"our fault, {_logged(error)}")
+            return self._fail(1011, as_fault(log, error).message)
         if self._state is State.OPEN and self.paused:
             self._tell(self.listener.paused)
         if rest:
@@ -165,13 +170,6 @@ class Link(asyncio.Protocol):
             self._finish()
 
     # What the listener does
-
-    def write(self, data: bytes) -> None:
-        """Send finished frames. Nothing happens once the link is closing. May call `Listener.paused` from inside."""
-        if self._state is _OPEN and not self.transport.is_closing():
-            if self._backlog_bytes:
-                self._backlog_bytes += len(data)
-            self.transport.write(data)
 
     def stop_reading(self) -> None:
         """Hear no more, not even what has come already, until `start_reading`."""
@@ -187,8 +185,7 @@ class Link(asyncio.Protocol):
         """Send a close frame and wait 5 to 10 s for the peer's; then the connection is dropped."""
         if self._state is not State.OPEN:
             return
-        self._state = State.CLOSING
-        self.quiet = 0
+        self._leave(State.CLOSING)
         if not self.transport.is_closing():
             self.transport.write(close_frame(code, reason))
             self._read_on()
@@ -196,6 +193,7 @@ class Link(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection as it is."""
         if self._state is not State.GONE:
+            self.write = _nowhere
             self.transport.abort()
 
     # What uvicorn and the transport do
@@ -214,8 +212,7 @@ class Link(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The peer will say no more; without a close frame that is its end (RFC 6455, 7.1.5: 1006)."""
-        self._state = State.DEAF
-        self.quiet = 0
+        self._leave(State.DEAF)
         self._drop_inbox()
         self._end()
 
@@ -228,12 +225,12 @@ class Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.paused = False
         self.quiet = 0
-        self._backlog_bytes = 0
+        self._count_backlog(0)
         if self._state is State.OPEN and self.listener is not None:
             self._tell(self.listener.resumed)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state = State.GONE
+        self._leave(State.GONE)
         self._connections.discard(self)
         self.gateway.keeper.leave(self)
         self._drop_inbox()
@@ -270,13 +267,23 @@ class Link(asyncio.Protocol):
         if backlog_bytes < self._backlog_bytes:
             self.quiet = 0
         slow = self.paused or backlog_bytes > SLOW_BYTES
-        self._backlog_bytes = backlog_bytes if slow else 0
+        self._count_backlog(backlog_bytes if slow else 0)
         if self.quiet == PING_AFTER and not slow:
             self.write(PING)
         elif self.quiet >= DEAD_AFTER:
             if self.listener is not None:
                 self._tell(self.listener.stalled)
             self.close(4008, "stood still")
+
+    def _count_backlog(self, backlog_bytes: int) -> None:
+        """Of a slow peer it is known how much it has before it; what is written now comes on top of that."""
+        self._backlog_bytes = backlog_bytes
+        if self._state is State.OPEN:
+            self.write = self._write_counted if backlog_bytes else self.transport.write
+
+    def _write_counted(self, data: bytes) -> None:
+        self._backlog_bytes += len(data)
+        self.transport.write(data)
 
     # Inside
 
@@ -333,12 +340,12 @@ class Link(asyncio.Protocol):
         try:
             hear(*what)
         except Exception as error:  # noqa: BLE001  # the edge: one link's fault ends this link alone
-            self._fail(1011, f"our fault, {_logged(error)}")
+            self._fail(1011, as_fault(log, error).message)
 
     def _fail(self, code: int, reason: str) -> None:
         """Fail the connection (RFC 6455, 7.1.7)."""
         if self._state is State.OPEN and not self.transport.is_closing():
-            self._state = State.CLOSING
+            self._leave(State.CLOSING)
             self.transport.write(close_frame(code, reason))
         self._finish()
         self._end()
@@ -346,8 +353,7 @@ class Link(asyncio.Protocol):
     def _finish(self) -> None:
         """Say no more and wait for the peer to hang up: closing while its bytes come would reset the connection, and
         what we said last could be lost with it."""
-        self._state = State.DEAF
-        self.quiet = 0
+        self._leave(State.DEAF)
         self._drop_inbox()
         if self.transport.is_closing():
             return
@@ -356,6 +362,12 @@ class Link(asyncio.Protocol):
             self.transport.write_eof()
         else:
             self.transport.close()
+
+    def _leave(self, state: State) -> None:
+        """Open no more: nothing but a close frame is sent after this."""
+        self._state = state
+        self.quiet = 0
+        self.write = _nowhere
 
     def _drop_inbox(self) -> None:
         if self._inbox is not None:
@@ -366,10 +378,3 @@ class Link(asyncio.Protocol):
         listener, self.listener = self.listener, None
         if listener is not None:
             self._tell(listener.closed)
-
-
-def _logged(error: Exception) -> str:
-    """Log a stranger's exception, without its words (law 8), and give the id that it is found by."""
-    fault_id = secrets.token_hex(8)
-    log.error("fault %s: %s", fault_id, place_of(error))
-    return f"logged as {fault_id}"

@@ -10,7 +10,7 @@ from hubchat import wire
 from hubchat.channels.hub import Subscription
 from hubchat.channels.items import Stored
 from hubchat.errors import RESTARTING, STOOD_STILL, TOO_MANY_BAD, Close, HubError
-from hubchat.faults import log_fault
+from hubchat.faults import as_fault
 from hubchat.framing import message_frame
 from hubchat.gateway.commands import OTHERS, SCOPES, WRITES
 from hubchat.gateway.link import Link
@@ -32,14 +32,13 @@ class Session:
     __slots__ = (
         "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_resumed", "_subscribes", "_task",
         "_writes", "_written", "account_id", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link", "node",
-        "session_id", "subscriptions", "token_id", "write",
+        "session_id", "subscriptions", "token_id",
     )  # fmt: skip
 
     def __init__(self, node: Node, link: Link, caller: Caller | None, gone: Any) -> None:
         self.node = node
         self.link = link
         self.kind = link.kind
-        self.write = link.write  # finished frames, from the hub's turn: no call of ours in between
         self.caller = caller
         self.account_id = caller.account_id if caller else None
         self.inbox_id = caller.inbox_id if caller else None
@@ -265,8 +264,7 @@ class Session:
         except HubError as error:
             self._refuse(command.id, error)
         except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-            fault_id = log_fault(log, error)
-            self._refuse(command.id, HubError("fault", f"our fault, logged as {fault_id}"))
+            self._refuse(command.id, as_fault(log, error))
 
     def _answer(self, command_id: int, ok: Mapping[str, Any] | None) -> None:
         """Replies; None: the command replied by itself."""
