@@ -34,9 +34,10 @@ class Outcome(NamedTuple):
 def commit_items(connection: Connection, items: Sequence[Item], now: int, *, wait: bool = True) -> Outcome:
     """Decides and stores `items`. Without `wait`, items of channels that others hold get no result (`busy`)."""
     addressed = Addressed(connection, items)
-    needed = [(item.channel, {item.channel, *addressed.inboxes(item)}) for item in items]
-    channels = lock_channels(connection, set().union(*(ids for _, ids in needed)), wait=wait)
-    busy = frozenset() if wait else frozenset(channel for channel, ids in needed if not ids <= channels.keys())
+    inboxes = [(item.channel, inbox) for item in items for inbox in addressed.inboxes(item)]
+    needed = {(item.channel, item.channel) for item in items}.union(inboxes)
+    channels = lock_channels(connection, {channel for _, channel in needed}, wait=wait)
+    busy = frozenset() if wait else frozenset(owner for owner, channel in needed if channel not in channels)
     decided = [item for item in items if item.channel not in busy]
     batch = Batch(connection, channels, addressed, now)
     batch.read(decided)
@@ -51,6 +52,7 @@ class Batch:
     def __init__(self, connection: Connection, channels: dict[int, ChannelRow], addressed: Addressed, now: int) -> None:
         self.connection = connection
         self.channels = channels
+        self.heads = {channel.id: (channel.head, channel.head_at) for channel in channels.values()}
         self.addressed = addressed
         self.silent: set[tuple[int, int]] = set()
         self.now = now
@@ -60,6 +62,8 @@ class Batch:
         self.emoji: dict[Key, dict[str, int]] = {}
         self.reacted: set[tuple[int, int, str, int]] = set()
         self.mentioned: dict[tuple[int, str], changes.Mentioned] = {}
+        self.granted: set[tuple[access.Action, int, int]] = set()
+        self.sent: dict[Key, NewEntry] = {}
         self.rows: list[NewEntry] = []
         self.revisions: list[tuple[int, int, int, int, str]] = []
         self.edited: dict[Key, int] = {}
@@ -110,8 +114,10 @@ class Batch:
             if channel is None:
                 raise HubError("channel_unknown")
             stand = self.standings.get((item.account, channel.access_id), STRANGER)
-            if not access.can("read", stand.standing, channel.place):
-                raise HubError("channel_unknown")
+            if ("read", item.account, item.channel) not in self.granted:
+                if not access.can("read", stand.standing, channel.place):
+                    raise HubError("channel_unknown")
+                self.granted.add(("read", item.account, item.channel))
             if isinstance(item, Message):
                 return self._send(item, channel, stand)
             assert isinstance(item, Change)
@@ -122,7 +128,7 @@ class Batch:
     def _send(self, item: Message, channel: ChannelRow, stand: Stand) -> Stored:
         if (known := self.nonces.get((item.channel, item.persona, item.nonce))) is not None:
             return Stored(*known, changed=False)
-        access.require("send", stand.standing, channel.place)
+        self._require("send", item, channel, stand)
         data: dict[str, Any] = {}
         if item.reply_to is not None:
             target = self._target((item.channel, item.reply_to), channel, stand)
@@ -135,9 +141,6 @@ class Batch:
         self.nonces[item.channel, item.persona, item.nonce] = (stored.seq, stored.at)
         if people:
             self.mentions[item.channel, stored.seq] = {one.account for one in people}
-        self.targets[item.channel, stored.seq] = Target(
-            "message", item.persona, stored.at, item.text, _json(data), None, None, False, False
-        )
         self._notify(item, channel, stored)
         return stored
 
@@ -157,7 +160,7 @@ class Batch:
             raise HubError("entry_unknown")
         if isinstance(item, Delete):
             return self._delete(item, key, target, channel, stand)
-        access.require(item.action, stand.standing, channel.place)
+        self._require(item.action, item, channel, stand)
         if target.is_deleted:
             raise HubError("deleted")
         if isinstance(item, Edit):
@@ -185,7 +188,7 @@ class Batch:
 
     def _delete(self, item: Delete, key: Key, target: Target, channel: ChannelRow, stand: Stand) -> Stored:
         is_own = target.author_id == item.persona
-        access.require("delete_own" if is_own else "delete_any", stand.standing, channel.place)
+        self._require("delete_own" if is_own else "delete_any", item, channel, stand)
         if target.is_deleted:  # said again after its reply was lost
             return Stored(target.rev or item.seq, target.at, changed=False)
         stored = self._append(item, "delete", item.seq)
@@ -217,9 +220,20 @@ class Batch:
         self._changed(key, stored, target, is_pinned=item.on)
         return stored
 
+    def _require(self, action: access.Action, item: Item, channel: ChannelRow, stand: Stand) -> None:
+        """Raises what `access.require` does; asked once for all of a member's items, as rights stand still here."""
+        asked = (action, item.account, item.channel)
+        if asked not in self.granted:
+            access.require(action, stand.standing, channel.place)
+            self.granted.add(asked)
+
     def _target(self, key: Key, channel: ChannelRow, stand: Stand) -> Target | None:
-        """The message there, if this account may have it."""
-        return self.targets.get(key) if key[1] >= stand.first(channel) else None
+        """The message there, if this account may have it; one of this very batch too."""
+        if key[1] < stand.first(channel._replace(head=self.heads[channel.id][0])):
+            return None
+        if key not in self.targets and (row := self.sent.get(key)) is not None:
+            self.targets[key] = Target("message", row.author_id, row.at, row.text, row.data, None, None, False, False)
+        return self.targets.get(key)
 
     def _people(self, channel: ChannelRow, text: str) -> list[changes.Mentioned]:
         """The members that a text names."""
@@ -235,11 +249,13 @@ class Batch:
         self, channel_id: int, kind: str, author: int, target: int | None, *,
         nonce: str | None = None, text: str | None = None, data: dict[str, Any] | None = None,
     ) -> Stored:  # fmt: skip
-        channel = self.channels[channel_id]
-        at = max(self.now, channel.head_at)  # time never runs back in a channel
-        seq = channel.head + 1
-        self.channels[channel_id] = channel._replace(head=seq, head_at=at)
-        self.rows.append(NewEntry(channel_id, seq, kind, author, at, target, nonce, None, text, _json(data)))
+        head, head_at = self.heads[channel_id]
+        seq, at = head + 1, max(self.now, head_at)  # time never runs back in a channel
+        self.heads[channel_id] = (seq, at)
+        row = NewEntry(channel_id, seq, kind, author, at, target, nonce, None, text, _json(data))
+        self.rows.append(row)
+        if kind == "message":
+            self.sent[channel_id, seq] = row
         return Stored(seq, at)
 
     def _changed(self, key: Key, stored: Stored, target: Target, **values: Any) -> None:
@@ -268,8 +284,7 @@ class Batch:
             changes.empty_messages(connection, [(*key, at) for key, at in emptied.items()])
         if self.revs:
             changes.set_revs(connection, [(*key, rev) for key, rev in self.revs.items()])
-        touched = {row.channel_id for row in self.rows}
-        set_heads(connection, [(one.id, one.head, one.head_at) for one in map(self.channels.__getitem__, touched)])
+        set_heads(connection, [(channel, *self.heads[channel]) for channel in {row.channel_id for row in self.rows}])
 
     def _write_reactions(self) -> None:
         # A mark that was set and taken back in one batch was either never there or is to go: both end as "remove"

