@@ -78,6 +78,36 @@ def test_who_reads_back_keeps_their_place_while_others_write(hub: Running, peopl
     expect(ana.message("And one more")).to_be_in_viewport()
 
 
+def test_a_room_opens_at_its_end_though_a_long_draft_makes_the_composer_grow(hub: Running, people: People) -> None:
+    ana = people.member(hub, "Ana", viewport={"width": 820, "height": 1180})
+    group = people.group(ana, title="A long draft")
+    ana.pour(group.id, lines(60))
+    ana.open_room(group.path)
+    ana.composer.fill("\n".join(["What I would like to ask on Monday"] * 9))
+    height = ana.composer.evaluate("(one) => getComputedStyle(one).height")
+    for _ in range(3):  # without loading the page: all of the room is there at once, and then the draft
+        ana.link("Groups").click()
+        expect(ana.page.get_by_role("heading", name="Groups", level=1)).to_be_visible()
+        ana.enter(group.title)
+        expect(ana.composer).to_have_css("height", height)
+        expect(ana.message("Line 60.")).to_be_in_viewport(ratio=1)
+        expect(ana.button("To the newest")).to_be_hidden()
+
+
+def test_a_room_with_more_news_than_fit_opens_at_their_line(hub: Running, people: People) -> None:
+    ana, ben = people.member(hub, "Ana"), people.member(hub, "Ben")
+    group = people.group(ana, ben, title="Much news")
+    ana.open_room(group.path)
+    ana.composer.fill("\n".join(["What I would like to ask on Monday"] * 9))
+    ana.link("Groups").click()
+    expect(ana.page.get_by_role("heading", name="Groups", level=1)).to_be_visible()
+    ben.pour(group.id, lines(25))
+    expect(ana.page.get_by_role("listitem").filter(has_text=group.title).first).to_contain_text("25 unread messages")
+    ana.enter(group.title)
+    expect(ana.sees("New since you were here")).to_be_in_viewport(ratio=1)
+    expect(ana.button("To the newest")).to_be_visible()
+
+
 def test_an_edit_above_the_view_does_not_move_it(hub: Running, people: People) -> None:
     ana = people.member(hub, "Ana")
     group = people.group(ana)

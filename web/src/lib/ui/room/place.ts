@@ -1,6 +1,6 @@
 // Keeps the reader's place in a scrolling list. The line at the top of the view is the anchor: after anything changed
 // above it or below it, it is put back to where it was, before the browser paints. A list that sticks to its end
-// stays there.
+// stays there, until the reader goes up: what grows or shrinks meanwhile has not moved them.
 interface Anchor {
   key: string;
   /** From the top of the view, in CSS pixels; negative when it begins above. */
@@ -11,6 +11,8 @@ export class Place {
   private box: HTMLElement | null = null;
   private anchor: Anchor | null = null;
   private stuck = true;
+  /** Where the view stood when it was at the end the last time, from the top of the list, in CSS pixels. */
+  private stood_px = 0;
 
   /** For the scrolling element. */
   readonly attach = (box: HTMLElement) => this.watch(box, () => (this.box = box));
@@ -23,6 +25,12 @@ export class Place {
 
   stick(on: boolean): void {
     this.stuck = on;
+    this.stood_px = this.box?.scrollTop ?? 0;
+  }
+
+  /** Whether the reader, who was at the end, has not gone up since, however far away the end is by now. */
+  get isStuck(): boolean {
+    return this.stuck && this.box !== null && this.box.scrollTop >= this.stood_px;
   }
 
   /** Remembers which line is at the top of the view. */
@@ -39,10 +47,7 @@ export class Place {
   hold(): void {
     const top = this.top();
     if (!this.box || top === null) return;
-    if (this.stuck) {
-      this.box.scrollTop = this.box.scrollHeight;
-      return;
-    }
+    if (this.stuck) return this.toEnd(this.box);
     const element = this.anchor && this.element(this.anchor.key);
     if (!this.anchor || !element) return;
     const moved = element.getBoundingClientRect().top - top - this.anchor.offset;
@@ -53,10 +58,15 @@ export class Place {
   start(): void {
     const top = this.top();
     if (!this.box || top === null) return;
-    this.box.scrollTop = this.box.scrollHeight;
+    this.toEnd(this.box);
     const line = this.box.querySelector('.new-since');
     const above = line ? line.getBoundingClientRect().top - top : 0;
     if (above < 0) this.box.scrollTop += above - this.box.clientHeight / 5;
+  }
+
+  private toEnd(box: HTMLElement): void {
+    box.scrollTop = box.scrollHeight;
+    this.stick(true);
   }
 
   centre(key: string): void {
