@@ -7,7 +7,7 @@ const hourMinute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute:
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'long' });
 
 /** 14:05 */
 export const clock = (at_ms: number): string => hourMinute.format(at_ms);
@@ -15,9 +15,10 @@ export const clock = (at_ms: number): string => hourMinute.format(at_ms);
 /** Everything about a moment, for screen readers and on hover. */
 export const moment = (at_ms: number): string => full.format(at_ms);
 
-/** "5 min. ago" within a day, then the date. */
+/** "just now" within a minute, "5 minutes ago" and "8 hours ago" within a day, then the date. */
 export function ago(at_ms: number, now_ms: number): string {
   const past_ms = Math.max(0, now_ms - at_ms);
+  if (past_ms < MINUTE_MS) return t('time.now');
   if (past_ms < HOUR_MS) return relative.format(-Math.floor(past_ms / MINUTE_MS), 'minute');
   if (past_ms < 24 * HOUR_MS) return relative.format(-Math.floor(past_ms / HOUR_MS), 'hour');
   return date.format(at_ms);

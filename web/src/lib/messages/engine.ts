@@ -75,6 +75,7 @@ export const engine = {
     other: 'Too much at once. The hub lets you in again in {count} seconds.',
   },
 
+  'time.now': 'just now',
   'time.today': 'Today',
   'time.yesterday': 'Yesterday',
 } as const;
