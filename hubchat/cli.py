@@ -42,7 +42,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on (localhost).")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on (8000).")] = None,
     database_url: Annotated[str | None, typer.Option(metavar="URL", help="PostgreSQL instead of SQLite.")] = None,
-    redis_url: Annotated[str | None, typer.Option(metavar="URL", help="Kept for hubs of many nodes.")] = None,
+    redis_url: Annotated[str | None, typer.Option(metavar="URL", help="Redis between several nodes.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="The demo community, in DATA/demo, for this machine.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; this release runs one.")] = None,
 ) -> None:
@@ -54,7 +54,7 @@ def serve(
         workers=workers,
     )  # fmt: skip
     if settings.workers > 1:
-        raise Refused("more than one worker needs Redis between them, which comes in a later release", USAGE)
+        raise Refused("more than one worker needs Redis between them, and that comes in a later release", USAGE)
     starting.serve(settings)
 
 

@@ -120,6 +120,13 @@ def message_frame(kind: WireClass, payload: bytes) -> bytes:
     return min(packed_frame(kind.opcode, payload, kind.window_bits), plain, key=len)
 
 
+def payload_of(frame: bytes) -> bytes:
+    """What is in a whole, unmasked, uncompressed frame of ours."""
+    length = frame[1] if len(frame) > 1 else 0
+    start = {126: 4, 127: 10}.get(length, 2)
+    return frame[start:]
+
+
 def close_frame(code: int, reason: str) -> bytes:
     """A close frame; a reason over 123 bytes of UTF-8 is cut (RFC 6455, 5.5: a control frame holds 125)."""
     words = reason.encode()[:123].decode(errors="ignore").encode()

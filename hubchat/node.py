@@ -5,13 +5,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from hubchat.channels.bus import SingleNode
+from hubchat.channels.bus import Bus, SingleNode
 from hubchat.channels.catchup import Catchup
 from hubchat.channels.hub import Hub
 from hubchat.channels.log import Log
+from hubchat.channels.peers import Peers
 from hubchat.channels.readings import Readings
 from hubchat.channels.recent import Recent
+from hubchat.channels.redis_bus import RedisBus
+from hubchat.channels.redis_servers import servers_at
 from hubchat.channels.rights import Rights
+from hubchat.channels.watch import Watch
 from hubchat.passwords import Passwords
 from hubchat.presence.audience import Audience
 from hubchat.presence.tracker import Tracker
@@ -30,13 +34,13 @@ Key = tuple[Literal["session", "token"], str]
 
 @dataclass
 class Node:
-    """What actions, the gateway and the HTTP interface work with. `log_id` names this incarnation of history."""
+    """What actions, the gateway and the HTTP interface work with."""
 
     id: int
-    log_id: int
     settings: Settings
     database: Database
     hub: Hub
+    peers: Peers | None
     catchup: Catchup
     log: Log
     readings: Readings
@@ -61,24 +65,36 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         await migrate(database)
         while await database.write(purge):  # of groups whose deletion a crash cut short
             pass
-        log_id = await database.read(lambda connection: read_hub(connection, "log"))
-        hub = Hub(database, SingleNode(), Recent(settings.recent_bytes))
+        log_id = int(await database.read(lambda connection: read_hub(connection, "log")) or 0)
+        node = new_id()
+        bus: Bus = RedisBus(servers_at(settings.redis_url), log_id, node) if settings.redis_url else SingleNode()
+        stack.push_async_callback(bus.close)
+        hub = Hub(database, bus, Recent(settings.recent_bytes), log_id)
         stack.push_async_callback(hub.close)
+        await bus.open(hub)
+        peers = Peers(database, hub, node) if settings.redis_url else None
+        if peers is not None:
+            stack.push_async_callback(peers.close)
         rights = Rights(hub)
         stack.push_async_callback(rights.close)
-        await rights.open()
+        watch = Watch(hub, peers)
+        stack.push_async_callback(watch.close)
+        await watch.open()
         catchup = Catchup(hub)
         stack.push_async_callback(catchup.close)
         readings = Readings(database, hub)
         stack.push_async_callback(readings.close)
         log = Log(database, hub)
         stack.push_async_callback(log.close)
-        tracker = Tracker(database, new_id())
+        tracker = Tracker(database, hub, node)
         rights.on_standing = tracker.ask_again
         rights.on_deleted = tracker.ask_all_again
         stack.push_async_callback(tracker.close)
         await tracker.open()
         audience = Audience(hub)
+        if peers is not None:
+            peers.on_come += [tracker.greet]
+            peers.on_gone += [tracker.forget, audience.forget]
         stack.push_async_callback(audience.close)
         await audience.open()
         uses = Noted(database, note_uses)
@@ -86,11 +102,11 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         passwords = Passwords(settings)
         stack.callback(passwords.close)
         yield Node(
-            id=tracker.node,
-            log_id=int(log_id or 0),
+            id=node,
             settings=settings,
             database=database,
             hub=hub,
+            peers=peers,
             catchup=catchup,
             log=log,
             readings=readings,

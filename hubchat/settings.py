@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, repr=False, description="postgresql://…; unset: SQLite in the data folder"
     )
-    redis_url: str | None = Field(default=None, repr=False, description="redis://… between nodes; unset: one node")
+    redis_url: str | None = Field(
+        default=None, repr=False, description="redis://…, redis+sentinel://… or redis+cluster://…; unset: one node"
+    )
     host: str = Field(default="localhost", description="the address, or name for several, to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
     workers: PositiveInt = Field(default=1, description="processes on the port; more than 1 needs Redis")
@@ -74,8 +76,15 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _a_redis(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-            raise ValueError("want redis://… or rediss://…")
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        kind, _, how = parts.scheme.partition("+")
+        known = kind in ("redis", "rediss") and how in ("", "sentinel", "cluster")
+        if parts.scheme != "unix" and not (known and parts.netloc.rpartition("@")[2]):
+            raise ValueError("want redis://HOST:PORT, rediss://… or unix://…; or redis+sentinel:// or redis+cluster://")
+        if how == "sentinel" and not parts.path.strip("/"):
+            raise ValueError("want redis+sentinel://HOST:PORT,…/SERVICE")
         return value
 
 

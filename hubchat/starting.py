@@ -33,10 +33,6 @@ def serve(settings: Settings) -> None:
 def warnings(settings: Settings) -> list[str]:
     """What is set or missing and will not do what somebody may expect."""
     told = []
-    if settings.redis_url is not None:
-        told.append(
-            "HUBCHAT_REDIS_URL is set, but this release runs as one node and uses no Redis: start no second one"
-        )
     if settings.url is None and not is_loopback(settings.host):
         told.append("HUBCHAT_URL is not set, so only http://localhost is answered; set it to the hub's address")
     if not (STATIC / "index.html").exists():
@@ -46,7 +42,10 @@ def warnings(settings: Settings) -> list[str]:
 
 async def _greet(node: Node, port: int) -> None:
     """Says where the hub is and how to come in."""
-    for line in warnings(node.settings):
+    told = warnings(node.settings)
+    if not node.hub.bus.is_ok:
+        told.append("Redis can't be reached; it is looked for, and until then nodes hear each other up to 3 s late")
+    for line in told:
         print(f"hubchat: {line}", file=sys.stderr, flush=True)
     url = home(node.settings, port).url
     print(f"hubchat {__version__} runs at {url} (Ctrl-C stops it)", flush=True)

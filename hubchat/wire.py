@@ -94,6 +94,19 @@ class Entry:
         return out
 
 
+def entry(message: Any) -> Entry:
+    """The entry that a decoded map holds, as `to_map` made it. Raises HubError `not_a_command` when it holds none."""
+    if type(message) is not dict or not message.keys() >= _EVERY_ENTRY:
+        raise HubError("not_a_command", "no entry")
+    known = {name: message[name] for name in _ENTRY_FIELDS if name in message}
+    data = {name: value for name, value in message.items() if name not in _ENTRY_FIELDS}
+    return Entry(**known, data=data or None)
+
+
+_EVERY_ENTRY: Final = frozenset({"channel", "seq", "kind", "author", "at"})
+_ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry) if field.name != "data")
+
+
 # ---------------------------------------------------------------- bytes
 
 

@@ -134,7 +134,7 @@ class Catchup:
         if not page or page[0].seq > position + 1:  # what is between is not kept any more
             position = page[0].seq - 1 if page else subscription.live.at
         for encoded in page:
-            stale = encoded.seq in changed or encoded.entry.target in changed
+            stale = encoded.seq in changed or encoded.target in changed
             if room <= 0 or stale or encoded.seq != position + 1 or encoded.seq > subscription.live.at:
                 break
             data = encoded.frame(subscription.reader.kind)

@@ -2,30 +2,64 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final, Self
 
-from hubchat.framing import WireClass, message_frame
-from hubchat.wire import Dialect, Entry, encode
+from hubchat import wire
+from hubchat.errors import HubError
+from hubchat.framing import WireClass, message_frame, payload_of, wire_class
+from hubchat.wire import Entry
+
+SHARED: Final = wire_class("msgpack", 0)
+"""The class whose frames travel between nodes."""
 
 
 class Encoded:
-    """An entry with the frames that were asked for so far."""
+    """An entry with the frames that were asked for so far. `size` is about the bytes it holds, with frames of two
+    classes; it does not change as frames are made."""
 
-    __slots__ = ("_frames", "channel", "entry", "seq")
+    __slots__ = ("_entry", "_frames", "channel", "kind", "seq", "size", "target")
 
     def __init__(self, entry: Entry) -> None:
-        self.entry = entry
+        self._entry: Entry | None = entry
+        self._frames: dict[WireClass, bytes] = {}
         self.channel = entry.channel
         self.seq = entry.seq
-        self._frames: dict[WireClass, bytes] = {}
+        self.kind = entry.kind
+        self.target = entry.target
+        self.size = 600 + 4 * len(entry.text or "")
+
+    @classmethod
+    def received(cls, channel: int, seq: int, frame: bytes, is_plain: bool) -> Self:
+        """As another node framed it; a plain message is decoded only if somebody here needs other bytes of it.
+
+        Raises HubError for what is no entry, or not the one that it is said to be.
+        """
+        if is_plain:
+            made = cls.__new__(cls)
+            made._entry = None
+            made.channel, made.seq, made.kind, made.target = channel, seq, "message", None
+            made.size = 600 + 2 * len(frame)
+        else:
+            made = cls(wire.entry(wire.decode("msgpack", payload_of(frame))))
+            if (made.channel, made.seq) != (channel, seq):
+                raise HubError("not_a_command", "another entry")
+        made._frames = {SHARED: frame}
+        return made
 
     @property
-    def size(self) -> int:
-        """About the bytes it holds, with frames for two classes; it does not change as frames are made."""
-        return 600 + 4 * len(self.entry.text or "")
+    def entry(self) -> Entry:
+        if self._entry is None:
+            self._entry = wire.entry(wire.decode("msgpack", payload_of(self._frames[SHARED])))
+        return self._entry
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether other nodes may write it on without a look at what it says."""
+        return self.kind == "message"
 
     def is_about(self, target: int) -> bool:
         """Whether it is the entry `target`, or a change to it."""
-        return target in (self.seq, self.entry.target)
+        return target in (self.seq, self.target)
 
     def emptied(self, deletion: Entry) -> "Encoded":
         """The same place in the log, without words: what it was about was deleted before it went out."""
@@ -39,11 +73,9 @@ class Encoded:
         """The entry as one finished frame for connections of this class."""
         found = self._frames.get(kind)
         if found is None:
-            found = self._frames[kind] = message_frame(kind, self._payload(kind.dialect))
+            payload = wire.encode(kind.dialect, self.entry.to_map())
+            found = self._frames[kind] = message_frame(kind, payload)
         return found
-
-    def _payload(self, dialect: Dialect) -> bytes:
-        return encode(dialect, self.entry.to_map())
 
 
 def joined(batch: Iterable[Encoded], kind: WireClass) -> bytes:

@@ -7,21 +7,21 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final, Protocol
 
-from hubchat.channels.bus import Bus
+from hubchat.channels.bus import Bus, Signal
 from hubchat.channels.encoded import Encoded, joined
 from hubchat.channels.recent import Recent
 from hubchat.channels.turns import Sink, Turns
-from hubchat.errors import Close
+from hubchat.errors import HISTORY_REPLACED, Close
 from hubchat.faults import log_fault
-from hubchat.framing import WireClass
+from hubchat.framing import WireClass, message_frame
 from hubchat.storage.channels import ACCESS, read_heads
 from hubchat.storage.database import Database
 from hubchat.storage.entries import read_range
-from hubchat.wire import Entry
+from hubchat.wire import Entry, encode
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,10 @@ class Live:
 class Hub:
     """All live channels of a node and the gate that every entry passes."""
 
-    def __init__(self, database: Database, bus: Bus, recent: Recent) -> None:
+    def __init__(self, database: Database, bus: Bus, recent: Recent, log_id: int) -> None:
         self.database = database
+        self.log_id = log_id
+        self.is_replaced = False  # history was seen to run back
         self.bus = bus
         self.recent = recent
         self.turns = Turns(self._turn)
@@ -118,11 +120,14 @@ class Hub:
         self.inboxes: dict[int, int] = {}
         self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
         self.on_notices: Callable[[int, set[int]], None] = lambda account, channels: None
+        self.on_signal: dict[str, Callable[[int, int, Signal], None]] = {"typing": self._hear_typing}
         self.access_epoch = 0
         self.moved: set[Live] = set()
         self.fresh_at = monotonic()
         self.halted = False
         self._acted: set[int] = set()
+        self._doubted: set[int] | None = set()  # channels in which something may have been missed; None: all
+        self._comparing: asyncio.Task[None] | None = None
         self._ready: set[Live] = set()
         self._repairs = asyncio.Semaphore(REPAIRS)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -219,13 +224,23 @@ class Hub:
                 self.recent.forget(live.id)
                 self.bus.leave(live.id)
 
-    def signal(self, live: Live, payload: Callable[[WireClass], bytes], *, members_only: bool) -> None:
-        """Posts a signal to everyone who reads this channel now; those who lag go without."""
+    def signal(self, live: Live, signal: Signal, *, members_only: bool) -> None:
+        """Posts a signal to everyone who reads this channel here now; those who lag go without."""
         for kind, readers in live.readers.items():
-            data = payload(kind)
+            data = message_frame(kind, encode(kind.dialect, signal))
             for reader, subscription in readers.items():
                 if subscription.member or not members_only:
                     self.turns.post(reader, data)
+
+    def tell_typing(self, channel: int, person: int) -> None:
+        """Tells the channel's members who read it, on every node, that somebody is typing."""
+        self._hear_typing(0, channel, {"person": person})
+        self.bus.tell(channel, {"signal": "typing", "person": person})
+
+    def _hear_typing(self, _node: int, channel: int, signal: Signal) -> None:
+        if (live := self.channels.get(channel)) is not None:
+            said = {"signal": "typing", "channel": channel, "person": signal["person"]}
+            self.signal(live, said, members_only=True)
 
     # ------------------------------------------------------------ the gate
 
@@ -245,7 +260,7 @@ class Hub:
         for encoded in batch:
             if (live := self.channels.get(encoded.channel)) is not None:
                 self._admit(live, encoded)
-            if encoded.entry.kind == "notice" and (account := self.inboxes.get(encoded.channel)) is not None:
+            if encoded.kind == "notice" and (account := self.inboxes.get(encoded.channel)) is not None:
                 about = (encoded.entry.data or {}).get("about") or {}
                 self.on_notices(account, {about.get("channel", 0)})
 
@@ -260,7 +275,7 @@ class Hub:
             self.on_access(new)
 
     def _admit(self, live: Live, encoded: Encoded) -> None:
-        if encoded.entry.target is not None and encoded.seq > live.at:
+        if encoded.target is not None and encoded.seq > live.at:
             self._note_change(live, encoded.entry)
         if live.opened and encoded.seq == live.next:
             if len(live.queue) >= HELD:  # nothing is handed out just now; it will be read from the log
@@ -422,15 +437,78 @@ class Hub:
             self.turns.schedule()
         return was_stale
 
-    async def compare_heads(self) -> None:
-        """Compares every channel with SQL, and repairs those that are behind."""
-        lives = [live for live in self.channels.values() if live.opened]
-        heads = await self.database.read(lambda connection: read_heads(connection, [live.id for live in lives]))
+    def gapped(self, channels: Collection[int] | None) -> None:
+        """The bus may have lost something in these channels, or in any: they are compared now, else by the watch."""
+        if channels is None or self._doubted is None:
+            self._doubted = None
+        else:
+            self._doubted |= set(channels)
+        if self._comparing is None:
+            self._comparing = asyncio.create_task(self._compare_now())
+
+    async def _compare_now(self) -> None:
+        try:
+            while self._doubted is None or self._doubted:
+                await self.compare_doubted()
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+            log.warning("heads could not be compared", extra={"cause": type(error).__name__})
+        finally:
+            self._comparing = None
+
+    async def compare_doubted(self) -> None:
+        """Compares the channels in which something may have been missed, if any. Raises Unavailable."""
+        doubted, self._doubted = self._doubted, set()
+        try:
+            if doubted is None or doubted:
+                await self.compare_heads(doubted)
+        except BaseException:
+            self._doubted = None if doubted is None or self._doubted is None else self._doubted | doubted
+            raise
+
+    async def compare_heads(self, channels: Collection[int] | None = None) -> None:
+        """Compares these channels with SQL, or all, and repairs those that are behind. Raises Unavailable.
+
+        A head below what was handed out before it was asked for means that history was replaced.
+        """
+        lives = [live for live in self.channels.values() if live.opened and (channels is None or live.id in channels)]
+        handed_out = {live.id: live.at for live in lives}
+        heads = await self.database.read(lambda connection: read_heads(connection, list(handed_out)))
+        if any(heads.get(channel, at) < at for channel, at in handed_out.items()):
+            self.is_replaced = True
+            return
         for live in lives:
             if heads.get(live.id, 0) >= live.next:
                 self.repair(live)
 
+    def heard(self, node: int, channel: int, signal: Signal) -> None:
+        """Another node said something once. A kind that this one does not know is of a newer release."""
+        if (hear := self.on_signal.get(signal["signal"])) is not None:
+            hear(node, channel, signal)
+
+    # ------------------------------------------------------------ another history
+
+    def send_all_away(self) -> None:
+        """Everyone comes again, and begins anew."""
+        readers = {reader for live in self.channels.values() for reader in live.subscriptions}
+        for reader in readers.union(*self.accounts.values()):
+            reader.bye(HISTORY_REPLACED)
+
+    async def start_anew(self, log_id: int) -> None:
+        """Forgets what was handed out of a history that is no more. Raises Unavailable."""
+        log.warning("history was replaced; everybody comes again")
+        self.log_id, self.is_replaced = log_id, False
+        self.bus.turn_to(log_id)
+        self.send_all_away()
+        self.recent.clear()
+        self._acted.clear()
+        for live in list(self.channels.values()):
+            if live.id != ACCESS:
+                del self.channels[live.id]
+        await self._open(self.channels[ACCESS])
+
     async def close(self) -> None:
+        if self._comparing is not None:
+            self._comparing.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

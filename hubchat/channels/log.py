@@ -102,7 +102,7 @@ class Log:
         try:
             done = await self.database.write(work)
         except OutcomeUnknown:
-            self._start(self._compare_heads())
+            self.hub.gapped(None)
             raise
         self.hub.publish(made)
         return done
@@ -222,16 +222,10 @@ class Log:
             answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]
             refused = Unavailable()
             _tell(items, [Stored(*known) if known else refused for known in answers])
-            self._start(self._compare_heads())  # for what went with them into inboxes
+            self.hub.gapped(None)  # for what went with them into inboxes
             return
-        self._start(self._compare_heads())
+        self.hub.gapped(None)
         _tell(items, [OutcomeUnknown()] * len(items))
-
-    async def _compare_heads(self) -> None:
-        try:
-            await self.hub.compare_heads()
-        except HubError:
-            return  # the watch compares them again (rights.py)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
+from hubchat.channels.bus import Signal
 from hubchat.channels.hub import Hub
 from hubchat.errors import HubError
 from hubchat.storage.channels import read_channels
@@ -24,6 +25,7 @@ class Readings:
         self.database = database
         self.hub = hub
         hub.on_notices = self.noticed
+        hub.on_signal["read"] = self._hear
         self._telling: set[asyncio.Task[None]] = set()
         self._waiting: dict[tuple[int, int], int] = {}
         self._least: dict[int, int] = {}  # account → how many connections it must have for one to be told
@@ -46,6 +48,7 @@ class Readings:
         """Makes `seq` and what follows it unread."""
         self._waiting.pop((channel, account), None)
         await self.database.write(lambda connection: set_read(connection, channel, account, seq - 1))
+        self.hub.bus.tell_account(account, {"signal": "read", "channel": channel})
         await self._tell({account: {channel}})
 
     async def settle(self, account: int) -> None:
@@ -92,6 +95,7 @@ class Readings:
         for channel, account in rows:
             if len(self.hub.accounts.get(account, ())) >= self._least.get(account, 1):
                 others.setdefault(account, set()).add(channel)
+            self.hub.bus.tell_account(account, {"signal": "read", "channel": channel})
         for _, account in rows:
             self._least.pop(account, None)
         await self._tell_quietly(others)
@@ -131,6 +135,11 @@ class Readings:
     def noticed(self, account: int, channels: set[int]) -> None:
         """Notices about these channels were committed: the member hears what is unread there."""
         self._start(self._tell_quietly({account: channels}))
+
+    def _hear(self, _node: int, account: int, signal: Signal) -> None:
+        """A member has read on another node: their connections here hear what is unread now."""
+        if account in self.hub.accounts:
+            self.noticed(account, {int(signal["channel"])})
 
     async def _tell_quietly(self, moved: Mapping[int, set[int]]) -> None:
         try:

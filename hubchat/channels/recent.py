@@ -41,10 +41,9 @@ class Recent:
             self.forget(encoded.channel)
             slots = self._channels[encoded.channel] = _Slots(encoded.seq)
         self._channels.move_to_end(encoded.channel)
-        entry = encoded.entry
-        if entry.kind in CHANGE_KINDS and entry.target is not None:
-            self._empty(slots, entry.target)
-            slots.targets.setdefault(entry.target, []).append(entry.seq)
+        if encoded.kind in CHANGE_KINDS and encoded.target is not None:
+            self._empty(slots, encoded.target)
+            slots.targets.setdefault(encoded.target, []).append(encoded.seq)
         slots.slots.append(encoded)
         self._count(slots, encoded.size)
         if len(slots.slots) > ENTRIES:
@@ -78,11 +77,11 @@ class Recent:
     def _drop_first(self, slots: _Slots) -> None:
         if (old := slots.slots.popleft()) is not None:
             self._count(slots, -old.size)
-            changes = slots.targets.get(old.entry.target or 0)
+            changes = slots.targets.get(old.target or 0)
             if changes is not None and old.seq in changes:
                 changes.remove(old.seq)
                 if not changes:
-                    del slots.targets[old.entry.target or 0]
+                    del slots.targets[old.target or 0]
         slots.first += 1
 
     def _count(self, slots: _Slots, size: int) -> None:

@@ -1,37 +1,24 @@
-"""Losing a right: what the access channel says ends delivery on this node within a second, whatever happens.
-
-Also the watch that reads that channel, and every head, from SQL: so that commands beside the server, and other
-nodes, are heard, and so that a node that was asleep or cut off hands out nothing it should not.
-"""
+"""Losing a right: what the access channel says ends delivery on this node within a second, whatever happens."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
-from time import monotonic
 from typing import Final
 
 from hubchat.access import can
-from hubchat.channels.encoded import Encoded
 from hubchat.channels.hub import Hub, Live, Subscription
-from hubchat.errors import ACCOUNT_ENDED, HISTORY_REPLACED, SIGN_IN_ENDED
-from hubchat.storage.channels import ACCESS, forget_access, read_channels, read_heads
-from hubchat.storage.database import Connection, now_ms
-from hubchat.storage.entries import read_range
+from hubchat.errors import ACCOUNT_ENDED, SIGN_IN_ENDED
+from hubchat.storage.channels import read_channels
 from hubchat.storage.standings import STRANGER, read_standings
 from hubchat.wire import Entry
 
 log = logging.getLogger(__name__)
 
-WATCH_S: Final = 0.5
-SWEEP_EVERY: Final = 20  # watches between looks at channels that lost their readers
-MISSED: Final = 500
-TIDY_EVERY: Final = 7_200  # watches: an hour
-KEPT_MS: Final = 86_400_000  # of the access channel; a node that slept longer asks everybody to come again
+ASK_S: Final = 0.5  # before rights are asked again of a database that was away
 
 
 class Rights:
-    """Acts on access entries and watches the log of access for them."""
+    """Acts on access entries."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -39,14 +26,6 @@ class Rights:
         self.on_standing: Callable[[int], None] = lambda account: None
         self.on_deleted: Callable[[], None] = lambda: None
         hub.on_access = self.act
-
-    async def open(self) -> None:
-        """Takes where the access channel stands, and begins to watch."""
-        hub = self.hub
-        live = hub.channels[ACCESS] = Live(ACCESS)
-        await hub.open(live, ACCESS)
-        hub.freshen(monotonic())
-        self._start(self._watch())
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -109,7 +88,7 @@ class Rights:
                     return
                 except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                     log.warning("rights could not be asked; delivery waits", extra={"cause": type(error).__name__})
-                    await asyncio.sleep(WATCH_S)
+                    await asyncio.sleep(ASK_S)
         finally:
             self.hub.unblock(lives)
 
@@ -135,65 +114,7 @@ class Rights:
                 if channel is None or not can("read", stand.standing, channel.place):
                     self._end(subscription, "deleted" if is_gone else "visibility")
 
-    # ------------------------------------------------------------ watching
-
-    async def _watch(self) -> None:
-        """Reads the access channel every 500 ms; compares heads when somebody else wrote."""
-        seen: int | None = None
-        rounds = 0
-        while True:
-            try:
-                asked_at = monotonic()
-                writes = await self.hub.database.foreign_writes()
-                await self.look(asked_at, everything=writes is None or writes != seen)
-                seen = writes
-                rounds += 1
-                if rounds % SWEEP_EVERY == 0:
-                    self.hub.sweep()
-                if rounds % TIDY_EVERY == 0:
-                    await self._tidy()
-            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-                seen = None
-                log.warning("the access channel can't be read", extra={"cause": type(error).__name__})
-            await asyncio.sleep(WATCH_S)
-
-    async def _tidy(self) -> None:
-        before = now_ms() - KEPT_MS
-        await self.hub.database.write(lambda connection: forget_access(connection, before))
-        await self.hub.database.tidy()
-
-    async def look(self, asked_at: float, *, everything: bool) -> None:
-        """Reads what the access channel says; then, if asked or if this node was stale, compares every head."""
-        if everything:
-            await self._read_access()
-        if self.hub.freshen(asked_at) or everything:
-            await self.hub.compare_heads()
-
-    async def _read_access(self) -> None:
-        live = self.hub.channels[ACCESS]
-        while True:
-            first = live.next
-            head, missed = await self.hub.database.read(partial(_read_on, first=first))
-            if head >= first and (not missed or missed[0].seq > first):  # what is between is not kept any more
-                self._lost_track(live, missed[0].seq - 1 if missed else head)
-            self.hub.offer([Encoded(entry) for entry in missed])
-            if len(missed) < MISSED:
-                return
-
-    def _lost_track(self, live: Live, at: int) -> None:
-        """Nobody knows who lost a right meanwhile: everyone comes again, and is asked."""
-        live.at = at
-        for readers in list(self.hub.accounts.values()):
-            for reader in list(readers):
-                reader.bye(HISTORY_REPLACED)
-
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _read_on(connection: Connection, first: int) -> tuple[int, list[Entry]]:
-    """The head of the access channel, and its entries from `first` on."""
-    head = read_heads(connection, [ACCESS]).get(ACCESS, 0)
-    return head, read_range(connection, ACCESS, first, first + MISSED - 1, MISSED) if head >= first else []

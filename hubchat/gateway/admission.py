@@ -126,7 +126,7 @@ class Admission:
         }
         return {
             "version": __version__,
-            "log": self.node.log_id,
+            "log": self.node.hub.log_id,
             "node": self.node.id,
             "time": now_ms(),
             "user": user,

@@ -11,7 +11,6 @@ from hubchat.channels.items import Done, Stored
 from hubchat.channels.log import Log
 from hubchat.channels.pages import history_page
 from hubchat.errors import HubError
-from hubchat.framing import WireClass, message_frame
 from hubchat.storage.database import now_ms
 from hubchat.storage.people import read_people
 from hubchat.storage.sessions import Caller
@@ -142,19 +141,13 @@ async def typing(session: "Session", command: Typing) -> Ok:
     access.require("typing", seat.stand.standing, seat.channel.place)
     caller = session.caller
     assert caller is not None, "the scope was asked"
-    live = session.node.hub.channels.get(command.channel)
     shows = seat.stand.presence == "shared" or (
         seat.stand.presence == "conversations" and seat.channel.kind == "conversation"
     )
     due = session.node.tracker.may_signal_typing(caller.account_id, command.channel, monotonic())
-    if live is not None and shows and due:
+    if shows and due:
         person = seat.stand.persona_id or caller.persona_id
-        message = {"signal": "typing", "channel": command.channel, "person": person}
-
-        def payload(kind: WireClass) -> bytes:
-            return message_frame(kind, wire.encode(kind.dialect, message))
-
-        session.node.hub.signal(live, payload, members_only=True)
+        session.node.hub.tell_typing(command.channel, person)
     return {}
 
 

@@ -6,12 +6,11 @@ A count below 5 is told once, as 0, where more was told before: fewer would say 
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from hubchat import wire
+from hubchat.channels.bus import Signal
 from hubchat.channels.hub import Hub, Live, Reader, Subscription
 from hubchat.faults import log_fault
-from hubchat.framing import WireClass, message_frame
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +18,25 @@ LEAST: Final = 5
 EVERY_S: Final = 1.0
 
 
+class Room(NamedTuple):
+    """Who reads a channel on one node: members once each, and how many guests."""
+
+    accounts: frozenset[int]
+    guests: int
+
+
+NOBODY: Final = Room(frozenset(), 0)
+
+
 class Audience:
-    """Counts the people of channels whose subscriptions changed."""
+    """Counts the people of channels whose subscriptions changed, on all nodes."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._told: dict[int, int] = {}
+        self._said: dict[int, Room] = {}  # what other nodes know of ours
+        self._elsewhere: dict[int, dict[int, Room]] = {}  # channel → node → who is there
+        hub.on_signal["audience"] = self._hear
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -56,20 +68,57 @@ class Audience:
                 log_fault(log, error)
 
     def _tell(self, live: Live) -> None:
-        people = {reader.account_id or id(reader) for reader in live.subscriptions}
-        count = len(people) if len(people) >= LEAST else 0
+        here = _here(live)
+        self._say(live.id, here)
+        rooms = [here, *self._elsewhere.get(live.id, {}).values()]
+        people = len(frozenset().union(*(room.accounts for room in rooms))) + sum(room.guests for room in rooms)
+        count = people if people >= LEAST else 0
         if count == self._told.get(live.id, 0):
             return
         if count:
             self._told[live.id] = count
         else:
             self._told.pop(live.id, None)
-        message = _signal(live.id, count)
+        self.hub.signal(live, _signal(live.id, count), members_only=False)
 
-        def payload(kind: WireClass) -> bytes:
-            return message_frame(kind, wire.encode(kind.dialect, message))
+    # ------------------------------------------------------------ between nodes
 
-        self.hub.signal(live, payload, members_only=False)
+    def _say(self, channel: int, here: Room) -> None:
+        """Tells the nodes that follow a channel who reads it here, when that changed."""
+        if here == self._said.get(channel, NOBODY):
+            return
+        if here == NOBODY:
+            self._said.pop(channel, None)
+            self._elsewhere.pop(channel, None)
+        else:
+            self._said[channel] = here
+        self.hub.bus.tell(channel, {"signal": "audience", "accounts": list(here.accounts), "guests": here.guests})
+
+    def _hear(self, node: int, channel: int, signal: Signal) -> None:
+        """Another node says who reads a channel there; one that was not heard of before is told who reads it here."""
+        live = self.hub.channels.get(channel)
+        if live is None or not live.subscriptions:
+            return
+        rooms = self._elsewhere.setdefault(channel, {})
+        if node not in rooms:
+            self._said.pop(channel, None)
+        room = Room(frozenset(signal["accounts"]), int(signal["guests"]))
+        if room == NOBODY:
+            rooms.pop(node, None)
+        else:
+            rooms[node] = room
+        self.hub.moved.add(live)
+
+    def forget(self, node: int) -> None:
+        """A node is gone, with everybody there."""
+        for channel, rooms in self._elsewhere.items():
+            if rooms.pop(node, None) is not None and (live := self.hub.channels.get(channel)) is not None:
+                self.hub.moved.add(live)
+
+
+def _here(live: Live) -> Room:
+    accounts = frozenset(reader.account_id for reader in live.subscriptions if reader.account_id is not None)
+    return Room(accounts, sum(reader.account_id is None for reader in live.subscriptions))
 
 
 def _signal(channel: int, count: int) -> dict[str, object]:

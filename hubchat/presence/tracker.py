@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from hubchat.channels.bus import Signal
+from hubchat.channels.hub import Hub
 from hubchat.presence.roster import RANK, Beat, Presence, Roster, State
 from hubchat.storage.database import Database
 from hubchat.storage.presence import read_personas, read_visible
@@ -45,9 +47,11 @@ class _Watch:
 class Tracker:
     """The presence of this node's members, and its watchers."""
 
-    def __init__(self, database: Database, node: int) -> None:
+    def __init__(self, database: Database, hub: Hub, node: int) -> None:
         self.database = database
+        self.bus = hub.bus
         self.node = node
+        hub.on_signal |= {"presence": self._hear, "presence?": self._hear_question}
         self.roster = Roster()
         self._version = 0
         self._active: dict[int, dict[Watcher, bool]] = defaultdict(dict)
@@ -57,6 +61,8 @@ class Tracker:
         self._late: set[Watcher] = set()
         self._asked: set[int] = set()
         self._asks = 0
+        self._said: dict[int, State] = {}  # what other nodes know of ours
+        self._doubts = False  # another node asked for all of it
         self._typed: dict[tuple[int, int], float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -164,7 +170,7 @@ class Tracker:
             try:
                 if self._asked:
                     await self._ask()
-                if self._moved:
+                if self._moved or self._doubts:
                     self._tell(self._beat())
                 if self._late:
                     self._tell_all()
@@ -175,7 +181,47 @@ class Tracker:
         """Says who is here; gives the accounts whose presence that may have changed for somebody."""
         self._version += 1
         moved, self._moved = frozenset(self._moved), set()
-        return moved | self.roster.merge(Beat(self.node, self._version, self._members()))
+        members = self._members()
+        self._say(members)
+        return moved | self.roster.merge(Beat(self.node, self._version, members))
+
+    # ------------------------------------------------------------ between nodes
+
+    def _say(self, members: dict[int, State]) -> None:
+        """Tells other nodes what changed here since the last beat, or everything when one of them has lost track."""
+        whole = self._doubts or not self._said
+        was = {} if whole else self._said
+        changes = {account: members.get(account) for account, _ in was.items() ^ members.items()}
+        self._said, self._doubts = members, False
+        self.bus.tell(0, {"signal": "presence", "version": self._version, "whole": whole, "members": changes})
+
+    def _hear(self, node: int, _about: int, signal: Signal) -> None:
+        """Another node's beat. One that does not follow the last one heard asks for everything."""
+        version, beat = int(signal["version"]), self.roster.beats.get(node)
+        if not signal["whole"] and (beat is None or version != beat.version + 1):
+            if beat is None or version > beat.version:
+                self.bus.tell(0, {"signal": "presence?", "of": node})
+            return
+        members = {} if signal["whole"] or beat is None else dict(beat.members)
+        for account, state in signal["members"].items():
+            if state is None:
+                members.pop(account, None)
+            else:
+                members[account] = state
+        self._moved |= self.roster.merge(Beat(node, version, members))
+
+    def _hear_question(self, _node: int, _about: int, signal: Signal) -> None:
+        self._doubts = self._doubts or signal["of"] == self.node
+
+    def greet(self, _node: int) -> None:
+        """A node has come: it has to be told everything."""
+        self._doubts = True
+
+    def forget(self, node: int) -> None:
+        """A node is gone, and with it who was there alone."""
+        self._moved |= self.roster.forget(node)
+
+    # ------------------------------------------------------------ telling
 
     def _tell(self, accounts: Iterable[int]) -> None:
         changed: dict[Watcher, dict[str, Presence]] = {}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hubchat.errors import OperatorError
 from hubchat.storage.database import Database, PostgresDatabase, SqliteDatabase
 
-HEAD: Final = "0001"  # the newest revision in migrations/versions; a test holds it
+HEAD: Final = "0002"  # the newest revision in migrations/versions; a test holds it
 LOCK: Final = 0x68756263  # "hubc": pg_advisory_lock's key
 WAIT_S: Final = 60.0  # for another node's migration
 

@@ -42,6 +42,14 @@ class Hub(SQLModel, table=True):
     value: str = _text()
 
 
+class Node(SQLModel, table=True):
+    """A server process of this hub. `beat_at` is by the database's clock; `bus_ok`: it relies on the bus."""
+
+    id: int = _id()
+    beat_at: int = _at()
+    bus_ok: bool
+
+
 # ---------------------------------------------------------------- people
 
 HANDLE_LIKENESS: Final = "replace(replace(replace(handle, '-', ''), '0', 'o'), '1', 'l')"

@@ -10,8 +10,8 @@ import pytest
 from hubchat.channels import log
 from hubchat.channels.hub import HELD, LINGER_S, REPAIR_ENTRIES
 from hubchat.channels.items import Message, Stored
-from hubchat.channels.rights import Rights
 from hubchat.channels.transaction import Transaction
+from hubchat.channels.watch import Watch
 from hubchat.errors import HubError
 from hubchat.storage.channels import ACCESS
 from hubchat.storage.database import Connection
@@ -49,7 +49,7 @@ async def test_however_long_nothing_was_said_of_access_a_removal_is_still_heard(
     hub.node.hub.sweep()
     await _beside(hub, lambda tx: tx.revoke("removed", account=ben.account_id, channel=room))
     assert line.revoked() == []
-    await Rights(hub.node.hub).look(monotonic(), everything=True)
+    await Watch(hub.node.hub, None).look(monotonic(), everything=True)
     assert await line.until(line.revoked) == [room]
 
 
@@ -91,7 +91,7 @@ async def test_a_node_that_slept_reads_on_however_much_was_said_of_access_meanwh
     hub.node.hub.fresh_at -= 100  # as if it had slept
     assert hub.node.hub.is_stale()
     async with asyncio.timeout(WAIT_S):
-        await Rights(hub.node.hub).look(monotonic(), everything=True)
+        await Watch(hub.node.hub, None).look(monotonic(), everything=True)
     assert access.at == before + MANY
     assert not hub.node.hub.is_stale()
 

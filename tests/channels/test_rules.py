@@ -66,7 +66,7 @@ RULES = {
     ),
     "what changed while a replay was read is read again": Rule(
         "channels/catchup.py",
-        "stale = encoded.seq in changed or encoded.entry.target in changed",
+        "stale = encoded.seq in changed or encoded.target in changed",
         "stale = False",
         "test_what_is_deleted_while_a_replay_reads_it_does_not_come",
     ),

@@ -17,6 +17,7 @@ from hubchat.settings import Settings
 from hubchat.storage.database import now_ms
 from hubchat.storage.looks import Look
 from tests.cli.conftest import Call
+from tests.redis_servers import RedisServer
 from tests.servers import free_port
 
 
@@ -54,6 +55,17 @@ def test_a_wrong_setting_is_the_only_finding(hubchat: Call, monkeypatch: pytest.
     assert told.code == 1
     assert told.out.startswith("wrong settings: HUBCHAT_PORT")
     assert "a-secret-word" not in told.out
+
+
+def test_redis_is_looked_at_where_it_is_set(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RedisServer(password="a-secret-word") as server:
+        monkeypatch.setenv("HUBCHAT_REDIS_URL", server.url)
+        assert "ok    bus: Redis answers" in hubchat("doctor").out
+        monkeypatch.setenv("HUBCHAT_REDIS_URL", f"redis://:wrong@127.0.0.1:{server.port}")
+        told = hubchat("doctor")
+    assert told.code == 1
+    assert "wrong bus: Redis can't be reached, or lets nobody in\n      see that it runs" in told.out
+    assert "a-secret-word" not in told.out + told.err
 
 
 async def test_a_database_that_answers_is_told_with_its_schema(tmp_path: Path, database_url: str) -> None:

@@ -59,14 +59,14 @@ def test_an_empty_folder_and_its_own_are_taken(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("as_before")
 async def test_a_database_of_a_real_hub_is_refused(tmp_path: Path, database_url: str) -> None:
     async with open_node(chosen(tmp_path, database_url=database_url)) as node:
-        log_id = node.log_id
+        log_id = node.hub.log_id
     found = demo_settings(chosen(tmp_path, database_url=database_url))
     open_ground(found.data)
     with pytest.raises(NotTheDemos, match="did not make this database"):
         async with open_demo(found):
             raise AssertionError("it was taken")
     async with open_node(chosen(tmp_path, database_url=database_url)) as node:
-        assert node.log_id == log_id
+        assert node.hub.log_id == log_id
 
 
 @pytest.mark.usefixtures("as_before")

@@ -131,10 +131,10 @@ async def test_without_demo_its_people_cannot_be_continued_as(made: Settings) ->
 async def test_it_is_made_once(made: Settings) -> None:
     async with open_demo(made) as node:
         before = await counted(node, "SELECT sum(head) FROM channel")
-        log_id = node.log_id
+        log_id = node.hub.log_id
     async with open_demo(made) as node:
         assert await counted(node, "SELECT sum(head) FROM channel") == before
-        assert node.log_id == log_id
+        assert node.hub.log_id == log_id
 
 
 async def test_a_half_made_one_is_begun_anew(fresh: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ async def test_a_half_made_one_is_begun_anew(fresh: Settings, monkeypatch: pytes
 async def test_of_two_that_start_at_once_the_second_finds_it_made(fresh: Settings) -> None:
     async def start() -> tuple[int, int]:
         async with open_demo(fresh) as node:
-            return node.log_id, await counted(node, "SELECT count(*) FROM account")
+            return node.hub.log_id, await counted(node, "SELECT count(*) FROM account")
 
     first, second = await asyncio.gather(start(), start())
     assert first == second

@@ -1,0 +1,133 @@
+"""What a node looks at in SQL beside what it is told: the access channel, heads, the other nodes.
+
+So commands beside the server are heard, a bus that lost something is made good for, and a node that was asleep or cut
+off hands out nothing that it should not.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from time import monotonic
+from typing import Final
+
+from hubchat.channels.encoded import Encoded
+from hubchat.channels.hub import Hub, Live
+from hubchat.channels.peers import Peers
+from hubchat.storage.channels import ACCESS, forget_access, read_heads
+from hubchat.storage.database import Connection, new_id, now_ms
+from hubchat.storage.entries import read_range
+from hubchat.storage.schema import read_hub, write_hub
+from hubchat.wire import Entry
+
+log = logging.getLogger(__name__)
+
+WATCH_S: Final = 0.5
+TRUSTING_S: Final = 15.0  # between comparisons of heads while the bus carries everything, as far as anybody knows
+DOUBTING_S: Final = 2.0  # while some other node says, or shows, that it does not
+SWEEP_S: Final = 10.0
+TIDY_S: Final = 3_600.0
+MISSED: Final = 500
+KEPT_MS: Final = 86_400_000  # of the access channel; a node that slept longer asks everybody to come again
+
+
+class Watch:
+    """Looks every 500 ms; how often it compares heads depends on the bus."""
+
+    def __init__(self, hub: Hub, peers: Peers | None) -> None:
+        self.hub = hub
+        self.peers = peers
+        self._seen: int | None = None  # writes of others, on SQLite
+        self._written = True  # since heads were last compared
+        self._compared_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Takes where the access channel stands, and begins to watch."""
+        live = self.hub.channels[ACCESS] = Live(ACCESS)
+        await self.hub.open(live, ACCESS)
+        self.hub.freshen(monotonic())
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        swept_at = tidied_at = monotonic()
+        while True:
+            try:
+                await self._round()
+                if monotonic() - swept_at > SWEEP_S:
+                    swept_at = monotonic()
+                    self.hub.sweep()
+                if monotonic() - tidied_at > TIDY_S:
+                    tidied_at = monotonic()
+                    await self._tidy()
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                self._seen = None
+                log.warning("the access channel can't be read", extra={"cause": type(error).__name__})
+            await asyncio.sleep(WATCH_S)
+
+    async def _round(self) -> None:
+        asked_at = monotonic()
+        if self.peers is not None:
+            await self.peers.look()
+        writes = await self.hub.database.foreign_writes()
+        wrote = writes is None or writes != self._seen
+        await self.look(asked_at, everything=wrote)
+        self._seen = writes
+        await self.hub.compare_doubted()
+        if self.hub.is_replaced:
+            await self.hub.start_anew(await self.hub.database.write(partial(_renamed, self.hub.log_id)))
+
+    async def look(self, asked_at: float, *, everything: bool) -> None:
+        """Reads what the access channel says if something was written; compares heads when that is due, or when this
+        node was stale."""
+        if everything:
+            self._written = True
+            await self._read_access()
+        was_stale = self.hub.freshen(asked_at)
+        if was_stale or (self._written and monotonic() - self._compared_at >= self._pause_s()):
+            self._compared_at, self._written = monotonic(), False
+            await self.hub.compare_heads()
+
+    def _pause_s(self) -> float:
+        """How long heads may go without being compared."""
+        if self.peers is None or not self.hub.bus.is_ok:
+            return 0.0
+        return DOUBTING_S if self.peers.in_doubt else TRUSTING_S
+
+    async def _read_access(self) -> None:
+        live = self.hub.channels[ACCESS]
+        while True:
+            first = live.next
+            log_id, head, missed = await self.hub.database.read(partial(_read_on, first=first))
+            if log_id != self.hub.log_id:
+                return await self.hub.start_anew(log_id)
+            if head >= first and (not missed or missed[0].seq > first):  # what is between is not kept any more
+                live.at = missed[0].seq - 1 if missed else head
+                self.hub.send_all_away()  # nobody knows who lost a right meanwhile: everyone comes again, and is asked
+            self.hub.offer([Encoded(entry) for entry in missed])
+            if len(missed) < MISSED:
+                return
+
+    async def _tidy(self) -> None:
+        before = now_ms() - KEPT_MS
+        await self.hub.database.write(lambda connection: forget_access(connection, before))
+        await self.hub.database.tidy()
+
+
+def _read_on(connection: Connection, first: int) -> tuple[int, int, list[Entry]]:
+    """Which history this is, the head of its access channel, and the entries there from `first` on."""
+    head = read_heads(connection, [ACCESS]).get(ACCESS, 0)
+    missed = read_range(connection, ACCESS, first, first + MISSED - 1, MISSED) if head >= first else []
+    return int(read_hub(connection, "log") or 0), head, missed
+
+
+def _renamed(log_id: int, connection: Connection) -> int:
+    """Gives a history that is not what it was a new name, unless somebody did; which it has then."""
+    now = int(read_hub(connection, "log") or 0)
+    if now == log_id:
+        write_hub(connection, "log", str(now := new_id()))
+    return now

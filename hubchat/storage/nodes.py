@@ -1,0 +1,40 @@
+"""The nodes of a hub, by the database's clock: their own may differ."""
+
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+
+FORGOTTEN_MS: Final = 86_400_000  # rows of nodes that went without saying so
+
+_NOW: Final = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+}
+
+
+class Peer(NamedTuple):
+    """A node, and for how long it has not beaten."""
+
+    id: int
+    is_bus_ok: bool
+    silent_ms: int
+
+
+def beat(connection: sa.Connection, node: int, is_bus_ok: bool) -> list[Peer]:
+    """Notes that a node lives, and gives every node."""
+    now = _NOW[connection.dialect.name]
+    connection.execute(
+        sa.text(
+            f"INSERT INTO node (id, beat_at, bus_ok) VALUES (:id, {now}, :ok) "
+            f"ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, bus_ok = excluded.bus_ok"
+        ),
+        {"id": node, "ok": is_bus_ok},
+    )
+    connection.execute(sa.text(f"DELETE FROM node WHERE beat_at < {now} - :kept"), {"kept": FORGOTTEN_MS})
+    rows = connection.execute(sa.text(f"SELECT id, bus_ok, {now} - beat_at AS silent_ms FROM node"))
+    return [Peer(row.id, bool(row.bus_ok), row.silent_ms) for row in rows]
+
+
+def leave(connection: sa.Connection, node: int) -> None:
+    """Takes a node's row away."""
+    connection.execute(sa.text("DELETE FROM node WHERE id = :id"), {"id": node})
