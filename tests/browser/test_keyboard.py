@@ -93,3 +93,42 @@ def test_escape_leaves_a_reply_and_an_edit_as_they_were(hub: Running, people: Pe
     expect(ana.composer).to_have_value("")
     expect(ana.message("As it was")).to_be_visible()
     expect(ana.message("Something else")).to_be_hidden()
+
+
+def test_who_reacted_is_told_without_a_pointer(hub: Running, people: People) -> None:
+    ana, ben = people.member(hub, "Ana"), people.member(hub, "Ben")
+    group = people.group(ben, ana)
+    seq = ben.ask("POST", f"channels/{group.id}/messages", {"text": "The scan was clear"})["seq"]
+    for person, emoji in ((ben, "❤️"), (ana, "👍")):
+        person.ask("PUT", f"channels/{group.id}/messages/{seq}/reactions/{emoji}")
+    ana.open_room(group.path)
+    keys = ana.page.keyboard
+    message = ana.message("The scan was clear")
+    tab_back_to(ana, message)
+    keys.press("Enter")
+    expect(ana.page.get_by_role("menuitem", name="React", exact=True)).to_be_focused()
+    press_until_focused(ana, "ArrowDown", ana.page.get_by_role("menuitem", name="Who reacted"))
+    keys.press("Enter")
+    told = ana.page.get_by_role("dialog", name="Who reacted").get_by_role("listitem")
+    expect(told).to_have_count(2)
+    expect(told.filter(has_text="❤️")).to_contain_text("Ben")
+    expect(told.filter(has_text="👍")).to_contain_text("Ana")
+    keys.press("Escape")
+    expect(told).to_have_count(0)
+    expect(message).to_be_focused()
+
+
+def test_wide_code_and_tables_are_scrolled_by_keys_and_have_a_name(hub: Running, people: People) -> None:
+    ana = people.member(hub, "Ana")
+    group = people.group(ana)
+    wide = "| a | b |\n|---|---|\n| 1 | " + "w" * 300 + " |"
+    for text in ("```\n" + "x = 1; " * 80 + "\n```", "```\nshort = 1\n```", wide, "The last words"):
+        ana.ask("POST", f"channels/{group.id}/messages", {"text": text})
+    ana.open_room(group.path)
+    code = ana.page.get_by_role("group", name="Code")
+    expect(code).to_have_count(2)
+    tab_back_to(ana, ana.page.get_by_role("group", name="Table"))
+    tab_back_to(ana, code.first)
+    ana.page.keyboard.press("ArrowRight")
+    ana.page.wait_for_function("() => document.activeElement.scrollLeft > 0")
+    expect(code.last).not_to_have_attribute("tabindex", "0")

@@ -2,13 +2,16 @@
 
 from typing import Any, Final
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.people import People
 from tests.program import Running
 
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+TABLET: Final[dict[str, Any]] = {**PHONE, "viewport": {"width": 820, "height": 1180}}
 LEAST_PX: Final = 44  # what a finger hits
+FROM_TO: Final = "(one) => [one.getBoundingClientRect().top, one.getBoundingClientRect().bottom]"
 
 
 def test_groups_room_details_and_back(hub: Running, people: People) -> None:
@@ -42,6 +45,46 @@ def test_a_message_is_acted_on_by_touch(hub: Running, people: People) -> None:
     message.get_by_role("button", name="React", exact=True).tap()
     ana.page.get_by_role("button", name="❤️", exact=True).tap()
     expect(message.get_by_role("button", name="reacted with ❤️")).to_have_text("❤️1")
+
+
+@pytest.mark.parametrize("screen", [PHONE, TABLET], ids=["phone", "tablet"])
+def test_the_tools_for_a_message_cover_nobodys_words(hub: Running, people: People, screen: dict[str, Any]) -> None:
+    ana, ben = people.member(hub, "Ana", **screen), people.member(hub, "Ben")
+    group = people.group(ben, ana)
+    ben.pour(group.id, [f"Line {number}. " + "Slept badly, walked anyway. " * 8 for number in range(1, 31)])
+    ana.open_room(group.path)
+    message = ana.message("Line 30.")
+    message.tap()
+    reply = message.get_by_role("button", name="Reply")
+    expect(reply).to_contain_text("Reply")
+    feed, tools, composer = (one.evaluate(FROM_TO) for one in (ana.feed, reply, ana.composer))
+    assert feed[1] <= tools[0], "below the last line of the history"
+    assert tools[1] <= composer[0], "above the field"
+    ana.feed.evaluate("(feed) => { feed.scrollTop = 0 }")
+    expect(reply).to_be_hidden()
+    ana.message("Line 1.").first.tap()
+    reply = ana.message("Line 1.").first.get_by_role("button", name="Reply")
+    expect(reply).to_be_visible()
+    ana.composer.tap()
+    expect(reply).to_be_hidden()
+
+
+def test_a_finger_finds_out_who_reacted(hub: Running, people: People) -> None:
+    ana, ben = people.member(hub, "Ana", **PHONE), people.member(hub, "Ben")
+    group = people.group(ben, ana)
+    seq = ben.ask("POST", f"channels/{group.id}/messages", {"text": "The scan was clear"})["seq"]
+    ben.ask("PUT", f"channels/{group.id}/messages/{seq}/reactions/❤️")
+    ana.open_room(group.path)
+    message = ana.message("The scan was clear")
+    message.tap()
+    message.get_by_role("button", name="Actions").tap()
+    ana.page.get_by_role("menuitem", name="Who reacted").tap()
+    dialog = ana.page.get_by_role("dialog", name="Who reacted")
+    expect(dialog.get_by_role("listitem")).to_contain_text("❤️")
+    expect(dialog.get_by_role("listitem")).to_contain_text("Ben")
+    dialog.get_by_role("button", name="Close").tap()
+    expect(dialog).to_be_hidden()
+    expect(message).to_be_focused()
 
 
 def test_what_a_finger_aims_at_is_large_enough(hub: Running, people: People) -> None:

@@ -4,6 +4,8 @@ import { MediaQuery } from 'svelte/reactivity';
 
 export const WIDE = new MediaQuery('width >= 68.75em', true);
 export const NARROW = new MediaQuery('width < 43.75em');
+/** Whether a finger points. */
+export const COARSE = new MediaQuery('pointer: coarse');
 const ROOMY = new MediaQuery('width >= 80em', true);
 
 class Shell {

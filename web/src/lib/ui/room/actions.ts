@@ -5,6 +5,7 @@ import Pencil from '@lucide/svelte/icons/pencil';
 import Pin from '@lucide/svelte/icons/pin';
 import PinOff from '@lucide/svelte/icons/pin-off';
 import Reply from '@lucide/svelte/icons/reply';
+import Smile from '@lucide/svelte/icons/smile';
 import SmilePlus from '@lucide/svelte/icons/smile-plus';
 import Trash2 from '@lucide/svelte/icons/trash-2';
 import { t } from '$lib/catalogue';
@@ -25,6 +26,7 @@ export interface Action {
 interface Openers {
   react: () => void;
   remove: () => void;
+  reactions: () => void;
 }
 
 export function actionsFor(message: Message, room: Room, acts: Acts, open: Openers): Action[] {
@@ -36,6 +38,12 @@ export function actionsFor(message: Message, room: Room, acts: Acts, open: Opene
     writes && { word: t('message.reply'), icon: Reply, run: () => acts.reply(message), leaves: true },
     room.can('edit') &&
       message.mine && { word: t('message.edit'), icon: Pencil, run: () => acts.edit(message), leaves: true },
+    message.reactions.length > 0 && {
+      word: t('reaction.list'),
+      icon: Smile,
+      run: open.reactions,
+      leaves: true,
+    },
     { word: t('message.copy'), icon: Copy, run: () => void navigator.clipboard.writeText(message.text) },
     room.can('pin') && {
       word: message.pinned ? t('message.unpin') : t('message.pin'),

@@ -93,6 +93,13 @@ export class Place {
     return lines[index]?.dataset.key ?? null;
   }
 
+  /** Whether any of a line can be seen. */
+  sees(key: string): boolean {
+    const line = this.element(key)?.getBoundingClientRect();
+    const view = this.box?.getBoundingClientRect();
+    return !!line && !!view && line.bottom > view.top && line.top < view.bottom;
+  }
+
   element(key: string): HTMLElement | null {
     return this.box?.querySelector(`[data-key="${CSS.escape(key)}"]`) ?? null;
   }
