@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from typing_extensions import TypedDict
 
 from hubchat import __version__
+from hubchat.api.asking import cookie_of
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.demo.story import read_people
 
@@ -16,13 +17,18 @@ class DemoMember(TypedDict):
 
 
 class HubShown(TypedDict):
-    """A demo has members whom anybody may be, and a second address, whose cookies are its own."""
+    """A demo has members whom anybody may be, and a second address, whose cookies are its own.
+
+    `session`: this browser brought the cookie of a session, which may have ended. Without one there is nobody to ask
+    after: a page need not ask who it is, and be refused.
+    """
 
     name: str
     guests: bool
     signup: Literal["open", "invited", "closed"]
     demo: bool
     version: str
+    session: bool
     demo_members: NotRequired[list[DemoMember]]
     other_url: NotRequired[str]
 
@@ -35,6 +41,7 @@ async def show_hub(ask: Ask) -> HubShown:
         "signup": settings.signup,
         "demo": settings.demo,
         "version": __version__,
+        "session": bool(cookie_of(ask.request, ask.here.cookie)),
     }
     if settings.demo:
         people = (one for one in read_people() if not one.bot)

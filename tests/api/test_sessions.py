@@ -57,6 +57,24 @@ async def test_a_member_signs_in_by_handle_and_password(hub: Served) -> None:
 
 
 @sqlite_only
+async def test_a_page_learns_whether_there_is_a_session_to_ask_after(hub: Served) -> None:
+    await hub.member("ana")
+    browser = await hub.browser()
+
+    async def brings_session() -> bool:
+        return bool((await browser.get("hub")).json()["session"])
+
+    assert not await brings_session()
+    await attempt(browser)
+    assert await brings_session()
+    await change(hub, "DELETE FROM session")
+    assert await brings_session(), "the cookie is there still: the page must ask, and have it taken away"
+    assert (await browser.get("me")).status_code == 401
+    await browser.delete("session")
+    assert not await brings_session()
+
+
+@sqlite_only
 async def test_the_cookie_is_for_the_browser_alone(hub: Served) -> None:
     await hub.member("ana")
     answer = await attempt(await hub.browser())

@@ -35,6 +35,19 @@ def test_who_signs_up_is_told_of_a_weak_password_and_gets_recovery_codes_once(hu
     assert ana.ask("GET", "me")["handle"] == handle
 
 
+def test_a_guest_and_an_address_that_leads_nowhere_leave_the_console_clean(hub: Running, people: People) -> None:
+    guest = people.guest(hub)
+    asked: list[str] = []
+    guest.page.on("request", lambda request: asked.append(request.url.removeprefix(hub.url)))
+    guest.go("/")
+    expect(guest.sees("Welcome to hubchat")).to_be_visible()
+    guest.go("/nowhere")
+    expect(guest.sees("This page does not exist")).to_be_visible()
+    assert "/api/v1/hub" in asked
+    assert "/api/v1/me" not in asked
+    assert people.watch(hub).seen == []
+
+
 def test_a_wrong_password_is_told_and_the_right_one_lets_in(hub: Running, people: People) -> None:
     ana = people.member(hub, "Ana")
     people.watch(hub).forgive("status of 401", "/api/v1/session")
@@ -66,6 +79,7 @@ def test_a_session_ended_elsewhere_leaves_a_guest_who_is_told_and_can_sign_in_ag
     hub: Running, people: People
 ) -> None:
     group, (ana,) = people.together(hub, "Ana", visibility="public")
+    people.watch(hub).forgive("status of 401", "/api/v1/me$")  # asked with the cookie of what has ended, once
     ana.say("In public")
     expect(ana.message("In public")).to_be_visible()
     other = people.guest(hub)

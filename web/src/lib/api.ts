@@ -44,6 +44,8 @@ export interface HubInfo {
   demo: boolean;
   demo_members?: { handle: string; name: string }[];
   version: string;
+  /** This browser has the cookie of a session, which may have ended. */
+  session: boolean;
   other_url?: string;
 }
 

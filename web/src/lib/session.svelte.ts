@@ -87,12 +87,17 @@ export class Session {
   private async check(): Promise<void> {
     try {
       clearTimeout(this.timer);
-      this.hub = await api.hub();
-      this.became(await whoAmI());
+      this.became(await this.look());
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.state === 'loading' || this.state === 'unreachable') this.tryLater();
     }
+  }
+
+  /** Who is here; null for a guest, whom the hub is not asked for: it would refuse, and browsers write that down. */
+  private async look(): Promise<Me | null> {
+    this.hub = await api.hub();
+    return this.hub.session ? whoAmI() : null;
   }
 
   private became(me: Me | null): void {
@@ -118,7 +123,7 @@ export class Session {
   }
 
   private async hasEnded(): Promise<boolean> {
-    const me = await whoAmI().catch(() => undefined);
+    const me = await this.look().catch(() => undefined);
     return me !== undefined && (me?.id ?? null) !== (this.me?.id ?? null);
   }
 
@@ -140,7 +145,7 @@ export class Session {
 
 export const session = new Session();
 
-/** null for a guest. */
+/** Who the session is for; null when it has ended. */
 async function whoAmI(): Promise<Me | null> {
   try {
     return await api.me();

@@ -39,6 +39,7 @@ describe('a session', () => {
     await session.start();
     await settle();
     expect([session.state, session.me, rooms.connection.state]).toEqual(['guest', null, 'live']);
+    expect(hub.paths).not.toContain('GET /api/v1/me');
   });
 
   it('says that the hub can not be reached, and begins when it can', async () => {

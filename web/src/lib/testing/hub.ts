@@ -143,7 +143,10 @@ export class TestHub {
   private answer(path: string): unknown {
     const [, noun, id] = /^\/(\w+)\/?([^?]*)/.exec(path) ?? [];
     if (noun === 'me') return this.me;
-    if (noun === 'hub') return { name: 'Hub', guests: true, signup: 'open', demo: false, version: '1' };
+    if (noun === 'hub') {
+      const session = this.me !== null || this.hasEndedCookie;
+      return { name: 'Hub', guests: true, signup: 'open', demo: false, version: '1', session };
+    }
     if (noun === 'people') return { items: this.people, next: null };
     if (noun === 'session' || noun === 'demo') return {};
     if (noun === 'channels' && !id) {
