@@ -89,6 +89,23 @@ def test_a_mention_is_completed_and_marks_the_line_for_whom_it_names(hub: Runnin
     expect(ben.message("about the boots").locator(".mention.me")).to_have_text(f"@{ben.handle}")
 
 
+def test_who_is_not_shown_among_the_members_learns_all_the_same_that_a_message_names_them(
+    hub: Running, people: People
+) -> None:
+    ana, ben = people.member(hub, "Ana"), people.member(hub, "Ben")
+    group = people.group(ana, ben, title="Quiet readers")  # Ben never wrote: others do not see that he is here
+    ben.go("/")
+    expect(ben.sees("Hello, Ben")).to_be_visible()
+    ana.ask("POST", f"channels/{group.id}/messages", {"text": f"Has @{ben.handle} been told?"})
+    ana.ask("POST", f"channels/{group.id}/messages", {"text": f"Not @{ben.handle}-and-others"})
+    assert "mentions" not in ana.ask("GET", f"channels/{group.id}/entries")["entries"][0]
+    expect(ben.page.get_by_role("listitem").filter(has_text=group.title).first).to_contain_text("names you once")
+    ben.enter(group.title)
+    marked = ben.feed.locator("article.mention")
+    expect(marked).to_have_count(1)
+    expect(marked).to_contain_text("been told?")
+
+
 def test_two_talk_in_a_conversation_that_nobody_else_sees(hub: Running, people: People) -> None:
     ana, ben, carla = (people.member(hub, name) for name in ("Ana", "Ben", "Carla"))
     people.group(ana, ben, carla)

@@ -8,12 +8,12 @@ import { Reads } from './reads';
 import { Live, type Handlers, type OpenSocket } from './socket';
 import { Store } from './stored';
 import { api, type Person } from './api';
-import type { Command, Id } from './wire';
+import type { Command, Id, Self } from './wire';
 
 export type PostDesk = Pick<PostOffice, 'changed' | 'mishap'>;
 
 export class Link {
-  readonly me: Id | null;
+  readonly me: Self | null;
   readonly inbox: Id;
   readonly live: Live;
   /** null for a guest, who writes nothing. */
@@ -22,10 +22,10 @@ export class Link {
   readonly reads: Reads;
   private readonly activity: Activity;
 
-  constructor(me: { id: Id; inbox: Id } | null, handlers: Handlers, desk: PostDesk, opener?: OpenSocket) {
-    this.me = me?.id ?? null;
+  constructor(me: (Self & { inbox: Id }) | null, handlers: Handlers, desk: PostDesk, opener?: OpenSocket) {
+    this.me = me;
     this.inbox = me?.inbox ?? 0;
-    this.live = new Live(this.me, handlers, opener);
+    this.live = new Live(me?.id ?? null, handlers, opener);
     this.people = new People({
       people: (ids) => this.look(ids),
       watch: async (people) => (await this.live.ask({ do: 'watch', people })).online as Id[],

@@ -6,6 +6,7 @@ import { TestChannel } from './testing/channel';
 import type { Entry, Page } from './wire';
 
 const ANA = 1;
+const SELF = { id: ANA, handle: 'ana' };
 const BEN = 2;
 
 function loaded(log: Log): Stored[] {
@@ -23,16 +24,29 @@ describe('live entries', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
     channel.send(BEN, 'two');
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     live(log, channel);
     expect(texts(log)).toEqual(['one', 'two']);
     expect(loaded(log).map(({ mine }) => mine)).toEqual([true, false]);
   });
 
+  it('name whom their text names, and an edit may name others', () => {
+    const channel = new TestChannel();
+    channel.send(BEN, 'ask @ana');
+    channel.send(BEN, 'ask somebody', { mentions: [ANA] });
+    const log = new Log(SELF, 0, 1);
+    live(log, channel);
+    expect(loaded(log).map(({ mentionsMe }) => mentionsMe)).toEqual([true, true]);
+    channel.edit(BEN, 1, 'ask @carla');
+    channel.edit(BEN, 2, 'ask somebody, or @ana');
+    live(log, channel);
+    expect(loaded(log).map(({ mentionsMe }) => mentionsMe)).toEqual([false, true]);
+  });
+
   it('that came before are passed over, and a gap is told instead of guessed', () => {
     const channel = new TestChannel();
     for (const text of ['one', 'two', 'three']) channel.send(ANA, text);
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     expect(log.apply(channel.encoded(1))).toBe('applied');
     expect(log.apply(channel.encoded(1))).toBe('old');
     expect(log.apply(channel.encoded(3))).toBe('gap');
@@ -42,7 +56,7 @@ describe('live entries', () => {
 
   it('change their targets: edits, reactions, pins and deletions', () => {
     const channel = new TestChannel();
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     channel.send(ANA, 'one');
     live(log, channel);
     channel.edit(ANA, 1, 'uno');
@@ -68,14 +82,14 @@ describe('live entries', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
     channel.react(BEN, 1, '👍', true);
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     live(log, channel); // the message comes with its reaction, then the reaction itself comes
     expect(log.get(1)?.reactions).toEqual([{ emoji: '👍', count: 1, people: [BEN], mine: false }]);
   });
 
   it('name at most twenty people of a reaction and count them all', () => {
     const channel = new TestChannel();
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     channel.send(ANA, 'one');
     live(log, channel);
     for (let person = 10; person < 35; person++) channel.react(person, 1, '👍', true);
@@ -88,7 +102,7 @@ describe('a page of history', () => {
   it('joins what came live, without doubles, until nothing older is left', () => {
     const channel = new TestChannel();
     for (let n = 1; n <= 120; n++) channel.send(ANA, `${n}`);
-    const log = new Log(ANA, 120, 1);
+    const log = new Log(SELF, 120, 1);
     channel.send(BEN, '121');
     live(log, channel);
     for (let before = 122; log.window(log.at).span.from > 1; before = log.window(log.at).span.from) {
@@ -100,7 +114,7 @@ describe('a page of history', () => {
   it('around a place is a window of its own until it meets the rest', () => {
     const channel = new TestChannel();
     for (let n = 1; n <= 300; n++) channel.send(ANA, `${n}`);
-    const log = new Log(ANA, 300, 1);
+    const log = new Log(SELF, 300, 1);
     log.page({ before: 301 }, channel.history({ before: 301 }));
     log.page({ around: 100 }, channel.history({ around: 100 }));
     expect(log.window(100).span).toEqual({ from: 75, to: 124 });
@@ -116,7 +130,7 @@ describe('a page of history', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
     channel.send(ANA, 'two');
-    const log = new Log(ANA, 2, 1);
+    const log = new Log(SELF, 2, 1);
     const page = channel.history({ before: 3 });
     channel.edit(ANA, 1, 'uno');
     channel.delete(ANA, 2);
@@ -128,7 +142,7 @@ describe('a page of history', () => {
   it('that was read before another one does not undo what that one showed', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
-    const log = new Log(ANA, 1, 1);
+    const log = new Log(SELF, 1, 1);
     const older = channel.history({ before: 2 });
     channel.edit(ANA, 1, 'uno');
     log.page({ before: 2 }, channel.history({ before: 2 }));
@@ -139,7 +153,7 @@ describe('a page of history', () => {
   it('that is older than the changes that are kept is asked for again', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
-    const log = new Log(ANA, 1, 1);
+    const log = new Log(SELF, 1, 1);
     const page = channel.history({ before: 2 });
     for (let n = 0; n < 600; n++) channel.edit(ANA, 1, `${n}`);
     live(log, channel);
@@ -151,7 +165,7 @@ describe('a page of history', () => {
   it('ends at the oldest entry that may be had', () => {
     const channel = new TestChannel();
     for (let n = 1; n <= 10; n++) channel.send(ANA, `${n}`);
-    const log = new Log(BEN, 10, 1);
+    const log = new Log({ id: BEN, handle: 'ben' }, 10, 1);
     log.page({ before: 11 }, channel.history({ before: 11 }));
     channel.first = 6; // older ones were removed by retention
     channel.send(ANA, '11');
@@ -163,14 +177,14 @@ describe('a page of history', () => {
   });
 
   it('is not waited for below the oldest entry: live entries begin there', () => {
-    const log = new Log(BEN, 3, 1);
+    const log = new Log({ id: BEN, handle: 'ben' }, 3, 1);
     log.raiseFirst(9);
     const next = { channel: 7, kind: 'message', author: ANA, at: 0, text: 'nine' };
     expect(log.apply({ ...next, seq: 9 })).toBe('applied');
   });
 
   it('of an empty channel leaves nothing to ask', () => {
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     log.page({ before: 1 }, new TestChannel().history({ before: 1 }));
     expect(log.window(0)).toEqual({ from: 0, to: 0, span: { from: 1, to: 0 } });
   });
@@ -180,7 +194,7 @@ describe('an edit that does not tell its text', () => {
   it('makes the message stale until history has told it', () => {
     const channel = new TestChannel();
     channel.sinceJoining = true;
-    const log = new Log(BEN, 0, 1);
+    const log = new Log({ id: BEN, handle: 'ben' }, 0, 1);
     channel.send(ANA, 'one');
     live(log, channel);
     channel.edit(ANA, 1, 'uno');
@@ -198,7 +212,7 @@ describe('an edit that does not tell its text', () => {
 describe("one's own send", () => {
   it('keeps the key that it had before it was stored', () => {
     const channel = new TestChannel();
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     log.expect('n-1');
     expect(log.landed('n-1')).toBeNull();
     channel.send(ANA, 'one', { nonce: 'n-1' });
@@ -217,7 +231,7 @@ describe('a restart', () => {
   it('forgets every text and number', () => {
     const channel = new TestChannel();
     channel.send(ANA, 'one');
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     live(log, channel);
     log.restart(90, 40);
     expect(texts(log)).toEqual([]);
@@ -273,7 +287,7 @@ describe('any interleaving of live entries, changes and late pages', () => {
           const channel = new TestChannel();
           channel.sinceJoining = sinceJoining;
           for (let n = 0; n < before; n++) write(channel, n % 10, n * 7);
-          const log = new Log(ANA, channel.head, 1);
+          const log = new Log(SELF, channel.head, 1);
           const answers: [Question, Page][] = [];
           const asked = (asking: Question) => answers.push([asking, channel.history(asking, 5)]);
           const answer = () => {
@@ -297,7 +311,7 @@ describe('any interleaving of live entries, changes and late pages', () => {
           for (const seq of log.stale) log.page({ around: seq }, channel.history({ around: seq }, 1));
           const truth = channel.entries
             .filter((entry: Entry) => entry.kind === 'message')
-            .map((entry) => look(messageOf(entry, ANA)));
+            .map((entry) => look(messageOf(entry, SELF)));
           expect(loaded(log).map(look)).toEqual(truth);
           expect(log.stale.size).toBe(0);
         }),
@@ -310,7 +324,7 @@ describe('any interleaving of live entries, changes and late pages', () => {
 describe('a room of 100,000 messages', () => {
   it('takes a new entry, an edit and an older page without work in proportion to its size', () => {
     const channel = new TestChannel();
-    const log = new Log(ANA, 0, 1);
+    const log = new Log(SELF, 0, 1);
     const at = 1_700_000_000_000;
     const entry = (seq: number): Entry => ({
       channel: 7,

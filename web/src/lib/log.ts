@@ -7,7 +7,7 @@
 import { changed, isChange, messageOf, type Stored } from './message';
 import { since, spanAt, withSpan, type Span } from './spans';
 import { isCounted, type Counts } from './unread';
-import type { Entry, Id, Page, Seq } from './wire';
+import type { Entry, Page, Self, Seq } from './wire';
 
 export interface Question {
   before?: Seq;
@@ -30,7 +30,7 @@ export class Log {
 
   /** `at` is where the subscription stands, `first` the oldest number that may be had. */
   constructor(
-    private readonly me: Id | null,
+    private readonly me: Self | null,
     public at: Seq,
     public first: Seq,
   ) {}

@@ -1,6 +1,7 @@
 // One entry as it is shown, and how a later entry (edit, delete, reaction, pin) changes it. Pure: a changed
 // message is a new value, so that what did not change stays identical and is not drawn again.
-import type { Entry, Fault, Id, Seq } from './wire';
+import { names } from './handles';
+import type { Entry, Fault, Id, Self, Seq } from './wire';
 
 export interface Reaction {
   emoji: string;
@@ -20,7 +21,6 @@ export interface Message {
   at: number;
   text: string;
   replyTo: Seq | null;
-  mentions: Id[];
   mentionsMe: boolean;
   editedAt: number | null;
   deleted: boolean;
@@ -42,19 +42,17 @@ const CHANGES = new Set(['edit', 'delete', 'reaction', 'pin']);
 export const isChange = (entry: Entry): boolean => CHANGES.has(entry.kind);
 
 /** What an entry looks like to `me`. */
-export function messageOf(entry: Entry, me: Id | null): Stored {
-  const mentions = entry.mentions ?? [];
+export function messageOf(entry: Entry, me: Self | null): Stored {
   return {
     key: String(entry.seq),
     seq: entry.seq,
     kind: entry.kind,
     author: entry.author,
-    mine: me !== null && entry.author === me,
+    mine: me !== null && entry.author === me.id,
     at: entry.at,
     text: entry.text ?? '',
     replyTo: entry.reply_to ?? null,
-    mentions,
-    mentionsMe: me !== null && mentions.includes(me),
+    mentionsMe: names(entry, me),
     editedAt: entry.edited_at ?? null,
     deleted: entry.deleted ?? false,
     pinned: entry.pinned ?? false,
@@ -66,12 +64,12 @@ export function messageOf(entry: Entry, me: Id | null): Stored {
   };
 }
 
-function reactionsOf(entry: Entry, me: Id | null): Reaction[] {
+function reactionsOf(entry: Entry, me: Self | null): Reaction[] {
   return Object.entries(entry.reactions ?? {}).map(([emoji, { count, people }]) => ({
     emoji,
     count,
     people,
-    mine: me !== null && people.includes(me),
+    mine: me !== null && people.includes(me.id),
   }));
 }
 
@@ -79,15 +77,16 @@ function reactionsOf(entry: Entry, me: Id | null): Reaction[] {
  * The message after a change. The same object when it holds that change already: its `rev` is not below the
  * change's number.
  */
-export function changed(message: Stored, change: Entry, me: Id | null): Stored {
+export function changed(message: Stored, change: Entry, me: Self | null): Stored {
   if (change.seq <= message.rev) return message;
   const next = { ...message, rev: change.seq };
   if (change.kind === 'delete') return gone(next);
   if (message.deleted) return next;
   if (change.kind === 'pin') return { ...next, pinned: change.on ?? false };
   if (change.kind === 'reaction') return { ...next, reactions: reacted(message.reactions, change, me) };
+  const edited = { ...next, editedAt: change.at };
   // An edit without a text: its new text is to be asked for (Log.stale).
-  return { ...next, text: change.text ?? message.text, editedAt: change.at };
+  return change.text === undefined ? edited : { ...edited, text: change.text, mentionsMe: names(change, me) };
 }
 
 /** What is left of a deleted message: that it was there. */
@@ -97,9 +96,9 @@ function gone(message: Stored): Stored {
   return { ...messageOf(entry, null), key: message.key, mine: message.mine };
 }
 
-function reacted(reactions: Reaction[], change: Entry, me: Id | null): Reaction[] {
+function reacted(reactions: Reaction[], change: Entry, me: Self | null): Reaction[] {
   const { emoji = '', on = false, author } = change;
-  return react(reactions, emoji, on, author, author !== null && author === me);
+  return react(reactions, emoji, on, author, author !== null && author === me?.id);
 }
 
 /** The reactions after one more, or one less, by `person`. */

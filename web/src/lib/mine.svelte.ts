@@ -3,7 +3,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { ApiError, api, type Channel, type List } from './api';
 import { Standing } from './standing.svelte';
-import type { Id } from './wire';
+import type { Id, Self } from './wire';
 
 export interface Follower {
   /** The hub has told what a channel is now. */
@@ -29,7 +29,7 @@ export class Mine {
   private reading: Promise<void> | null = null;
 
   constructor(
-    private readonly me: Id | null,
+    private readonly me: Self | null,
     private readonly follower: Follower,
   ) {
     // A guest has none.

@@ -16,7 +16,6 @@ export function pendingMessage({ key, deed, at, state, fault }: Job, me: Id | nu
     at,
     text,
     replyTo: reply_to,
-    mentions: [],
     mentionsMe: false,
     editedAt: null,
     deleted: false,

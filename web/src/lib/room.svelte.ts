@@ -8,12 +8,12 @@ import type { Row } from './rows';
 import { Typing } from './typing.svelte';
 import { LiveError } from './socket';
 import type { Counts } from './unread';
-import type { Entry, Fault, Id, Page, Seq } from './wire';
+import type { Entry, Fault, Id, Page, Self, Seq } from './wire';
 import { View } from './view';
 
 /** What a room needs of the connection. */
 export interface RoomHost {
-  me(): Id | null;
+  me(): Self | null;
   history(channel: Id, question: Question & { limit?: number }): Promise<Page>;
   jobs(channel: Id): Job[];
   act(channel: Id, deed: Deed): void;
@@ -46,7 +46,7 @@ export class Room {
   private version = $state(0);
   private isDue = false;
   private attentive = false;
-  private readonly me: Id | null;
+  private readonly me: Self | null;
   private readonly typists = new Typing();
   private readonly sought = new Set<Seq>();
   private readonly refreshed = new Set<string>();
@@ -60,8 +60,12 @@ export class Room {
     this.channel = channel;
     this.me = host.me();
     this.log = new Log(this.me, at, channel.first);
-    this.view = new View(this.log, this.me);
+    this.view = new View(this.log, this.myId);
     this.view.setJobs(host.jobs(channel.id));
+  }
+
+  private get myId(): Id | null {
+    return this.me?.id ?? null;
   }
 
   get id(): Id {
@@ -279,7 +283,7 @@ export class Room {
     // The connection hands out numbers without gaps; if one is missing all the same, reading again is right.
     if (this.log.apply(entry) === 'gap') return this.restart(entry.seq, this.log.first);
     if (entry.author !== null) this.typists.end(entry.author);
-    if (!isChange(entry) && entry.author !== this.me) this.arrived(entry);
+    if (!isChange(entry) && entry.author !== this.myId) this.arrived(entry);
     this.changed();
   }
 
@@ -291,13 +295,13 @@ export class Room {
   }
 
   heardTyping(person: Id): void {
-    if (person !== this.me) this.typists.begin(person);
+    if (person !== this.myId) this.typists.begin(person);
   }
 
   /** Live entries follow `head` now and what was here is void: read again. */
   restart(head: Seq, first: Seq): void {
     this.log = new Log(this.me, head, first);
-    this.view = new View(this.log, this.me);
+    this.view = new View(this.log, this.myId);
     this.state = 'loading';
     this.jobsChanged();
     this.sought.clear();
@@ -313,7 +317,7 @@ export class Room {
   /** It may be read no more: nothing of it stays. */
   lock(state: 'locked' | 'revoked'): void {
     this.log = new Log(this.me, 0, 1);
-    this.view = new View(this.log, this.me);
+    this.view = new View(this.log, this.myId);
     this.typists.clear();
     this.audience = null;
     this.state = state;

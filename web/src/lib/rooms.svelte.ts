@@ -8,7 +8,7 @@ import { Mine, readChannel } from './mine.svelte';
 import { Room, type RoomHost } from './room.svelte';
 import { LiveError, type Handlers, type OpenSocket } from './socket';
 import type { Standing } from './standing.svelte';
-import type { Command, Entry, Fault, Id, Page, Presence, Seq, Signal, Subscribed } from './wire';
+import type { Command, Entry, Fault, Id, Page, Presence, Self, Seq, Signal, Subscribed } from './wire';
 
 export type RoomSummary = Standing;
 export type { ConnectionState } from './countdown.svelte';
@@ -81,10 +81,10 @@ export class Rooms {
   // ------------------------------------------------------------ with the session
 
   /** Connects as a member, or as a guest where `me` is null. */
-  start(me: Pick<Me, 'id' | 'inbox'> | null, session: SessionLink): void {
+  start(me: Pick<Me, 'id' | 'handle' | 'inbox'> | null, session: SessionLink): void {
     this.stop();
     this.link = new Link(me, this.handlers(session), this.desk(), this.opener);
-    this.mine = this.listOf(me?.id ?? null);
+    this.mine = this.listOf(me);
     this.link.start();
     void this.refresh();
   }
@@ -111,7 +111,7 @@ export class Rooms {
     if (!link.live.isSubscribed(link.inbox)) link.live.subscribe(link.inbox, null);
   }
 
-  private listOf(me: Id | null): Mine {
+  private listOf(me: Self | null): Mine {
     return new Mine(me, {
       learned: (channel) => this.learned(channel),
       forgotten: (channel) => {

@@ -1,7 +1,7 @@
 // One of my channels in the list: what it is, how much of it is unread, when something happened last.
 import type { Channel } from './api';
 import { Tally, type Counts } from './unread';
-import type { Entry, Id, Seq } from './wire';
+import type { Entry, Id, Self, Seq } from './wire';
 
 export class Standing {
   channel = $state.raw() as Channel;
@@ -13,7 +13,7 @@ export class Standing {
 
   constructor(
     channel: Channel,
-    private readonly me: Id | null,
+    private readonly me: Self | null,
   ) {
     this.tally = new Tally(me, channel);
     this.learn(channel);
@@ -34,7 +34,7 @@ export class Standing {
 
   /** What it is called: its title, else the other people in it. */
   get title(): string {
-    const others = this.channel.people?.filter(({ id }) => id !== this.me) ?? [];
+    const others = this.channel.people?.filter(({ id }) => id !== this.me?.id) ?? [];
     return this.channel.title || others.map(({ name }) => name).join(', ');
   }
 

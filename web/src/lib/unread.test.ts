@@ -4,6 +4,7 @@ import { TestChannel } from './testing/channel';
 import { Tally, type Standing } from './unread';
 
 const ANA = 1;
+const SELF = { id: ANA, handle: 'ana' };
 const BEN = 2;
 const standing = (more: Partial<Standing> = {}): Standing => ({
   head: 10,
@@ -25,7 +26,7 @@ function truth(channel: TestChannel, readSeq: number): Standing {
 describe('unread', () => {
   it("counts others' messages after the read position, and mentions among them", () => {
     const channel = new TestChannel();
-    const tally = new Tally(ANA, standing({ head: 0, read_seq: 0 }));
+    const tally = new Tally(SELF, standing({ head: 0, read_seq: 0 }));
     channel.send(BEN, 'one');
     channel.send(ANA, 'two');
     channel.send(BEN, 'three', { mentions: [ANA] });
@@ -39,8 +40,17 @@ describe('unread', () => {
     expect([tally.unread, tally.mentions]).toEqual([0, 0]);
   });
 
+  it('counts who is named by the text alone, where the list of members does not show them', () => {
+    const channel = new TestChannel();
+    const tally = new Tally(SELF, standing({ head: 0, read_seq: 0 }));
+    for (const text of ['ask @Ana', 'ask @ana-maria', 'mail ana@example.org']) channel.send(BEN, text);
+    channel.send(ANA, 'I am @ana');
+    for (const entry of channel.entries) tally.add(entry);
+    expect([tally.unread, tally.mentions]).toEqual([3, 1]);
+  });
+
   it('counts nothing twice that the hub has counted', () => {
-    const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
+    const tally = new Tally(SELF, standing({ unread: 3, read_seq: 5 }));
     expect(tally.add({ channel: 7, seq: 10, kind: 'message', author: BEN, at: 0 })).toBe(false);
     expect(tally.unread).toBe(3);
     expect(tally.add({ channel: 7, seq: 11, kind: 'message', author: BEN, at: 0 })).toBe(true);
@@ -49,7 +59,7 @@ describe('unread', () => {
   });
 
   it('takes back what is deleted, and asks where it can not know', () => {
-    const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
+    const tally = new Tally(SELF, standing({ unread: 3, read_seq: 5 }));
     tally.add({ channel: 7, seq: 11, kind: 'message', author: BEN, at: 0 });
     tally.add({ channel: 7, seq: 12, kind: 'delete', author: BEN, at: 0, target: 11 });
     expect([tally.unread, tally.unsure]).toEqual([3, false]);
@@ -60,7 +70,7 @@ describe('unread', () => {
   });
 
   it('believes its own reading when the hub has not heard of it yet', () => {
-    const tally = new Tally(ANA, standing({ head: 0, read_seq: 0 }));
+    const tally = new Tally(SELF, standing({ head: 0, read_seq: 0 }));
     for (const seq of [1, 2, 3]) tally.add({ channel: 7, seq, kind: 'message', author: BEN, at: 0 });
     tally.read(3);
     tally.correct(standing({ head: 3, read_seq: 1, unread: 2 }));
@@ -70,7 +80,7 @@ describe('unread', () => {
   });
 
   it('and what has come since is counted beside, once', () => {
-    const tally = new Tally(ANA, standing({ head: 0, read_seq: 0 }));
+    const tally = new Tally(SELF, standing({ head: 0, read_seq: 0 }));
     for (let seq = 1; seq <= 6; seq++) tally.add({ channel: 7, seq, kind: 'message', author: BEN, at: 0 });
     tally.read(5);
     tally.correct(standing({ head: 5, read_seq: 3, unread: 2 }));
@@ -81,7 +91,7 @@ describe('unread', () => {
   });
 
   it('takes the word of the hub alone once its history was replaced', () => {
-    const tally = new Tally(ANA, standing({ head: 50, read_seq: 50 }));
+    const tally = new Tally(SELF, standing({ head: 50, read_seq: 50 }));
     tally.add({ channel: 7, seq: 51, kind: 'message', author: BEN, at: 0 });
     tally.restart(2);
     expect(tally.unread).toBe(1);
@@ -91,7 +101,7 @@ describe('unread', () => {
   });
 
   it('asks after reading a part of what only the hub has counted', () => {
-    const tally = new Tally(ANA, standing({ unread: 3, read_seq: 5 }));
+    const tally = new Tally(SELF, standing({ unread: 3, read_seq: 5 }));
     tally.read(7);
     expect(tally.unsure).toBe(true);
     tally.correct(standing({ unread: 1, read_seq: 7 }));
@@ -104,7 +114,7 @@ describe('unread', () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const channel = new TestChannel();
         for (let n = 0; n < 5; n++) channel.send(n % 2 ? BEN : ANA, '', n === 3 ? { mentions: [ANA] } : {});
-        const tally = new Tally(ANA, truth(channel, 1));
+        const tally = new Tally(SELF, truth(channel, 1));
         let readSeq = 1;
         for (const { verb, pick } of steps) {
           const messages = channel.entries.filter(({ kind, deleted }) => kind === 'message' && !deleted);

@@ -1,7 +1,8 @@
 // Counts what a member has not read in one channel, as the protocol defines it: entries of a kind that counts,
 // after the read position, not deleted, not one's own. The hub's count holds up to a head; from there on live
 // entries are counted here. Where that can't be right (`unsure`), the hub is to be asked again.
-import type { Entry, Id, Seq } from './wire';
+import { names } from './handles';
+import type { Entry, Id, Self, Seq } from './wire';
 
 const COUNTED = new Set(['message', 'topic', 'post', 'event', 'alert']);
 
@@ -16,8 +17,8 @@ export interface Standing extends Counts {
 }
 
 /** Whether an entry is of those that count until they are read. */
-export function isCounted(kind: string, author: Id | null, deleted: boolean, me: Id | null): boolean {
-  return COUNTED.has(kind) && me !== null && author !== me && !deleted;
+export function isCounted(kind: string, author: Id | null, deleted: boolean, me: Self | null): boolean {
+  return COUNTED.has(kind) && me !== null && author !== me.id && !deleted;
 }
 
 export class Tally {
@@ -31,7 +32,7 @@ export class Tally {
   private isVoid = false;
 
   constructor(
-    private readonly me: Id | null,
+    private readonly me: Self | null,
     standing: Standing,
   ) {
     this.base = standing;
@@ -70,7 +71,7 @@ export class Tally {
     if (entry.kind === 'delete') this.remove(entry.target ?? 0);
     if (entry.seq <= this.readSeq) return false;
     if (!isCounted(entry.kind, entry.author, entry.deleted ?? false, this.me)) return false;
-    const mention = entry.mentions?.includes(this.me ?? 0) ?? false;
+    const mention = names(entry, this.me);
     this.counted.push({ seq: entry.seq, mention });
     this.mentioned += mention ? 1 : 0;
     return true;

@@ -5,6 +5,7 @@ import { TestChannel } from './testing/channel';
 import { View } from './view';
 
 const ANA = 1;
+const SELF = { id: ANA, handle: 'ana' };
 const BEN = 2;
 const MINUTE_MS = 60_000;
 const NOON = new Date(2026, 10, 24, 12).getTime();
@@ -15,7 +16,7 @@ let view: View;
 
 beforeEach(() => {
   channel = new TestChannel();
-  log = new Log(ANA, 0, 1);
+  log = new Log(SELF, 0, 1);
   view = new View(log, ANA);
 });
 
@@ -67,7 +68,7 @@ describe('the "new since" line', () => {
 
   it('stands at the top when all is new, and nowhere while its place is not loaded', () => {
     for (let n = 0; n < 100; n++) said(BEN, NOON);
-    log = new Log(ANA, 100, 1);
+    log = new Log(SELF, 100, 1);
     view = new View(log, ANA);
     log.page({ before: 101 }, channel.history({ before: 101 }));
     view.newSince = 10;
@@ -133,7 +134,7 @@ describe('what is pending', () => {
 
   it('is not shown below another place in history', () => {
     for (let n = 0; n < 200; n++) said(BEN, NOON);
-    log = new Log(ANA, 200, 1);
+    log = new Log(SELF, 200, 1);
     view = new View(log, ANA);
     log.page({ before: 201 }, channel.history({ before: 201 }));
     log.page({ around: 50 }, channel.history({ around: 50 }));

@@ -74,6 +74,9 @@ export interface LiveUser {
   inbox: Id;
 }
 
+/** Who looks: by this id they write, by this handle others name them. */
+export type Self = Pick<LiveUser, 'id' | 'handle'>;
+
 export interface Welcome {
   version: string;
   log: string | number;
