@@ -496,15 +496,15 @@ class Hub:
     async def start_anew(self, log_id: int) -> None:
         """Forgets what was handed out of a history that is no more. Raises Unavailable."""
         log.warning("history was replaced; everybody comes again")
-        self.log_id, self.is_replaced = log_id, False
-        self.bus.turn_to(log_id)
         self.send_all_away()
         self.recent.clear()
         self._acted.clear()
         for live in list(self.channels.values()):
             if live.id != ACCESS:
                 del self.channels[live.id]
+        self.bus.turn_to(log_id)
         await self._open(self.channels[ACCESS])
+        self.log_id, self.is_replaced = log_id, False  # last: until all of it is done, the watch does it again
 
     async def close(self) -> None:
         if self._comparing is not None:
