@@ -1,4 +1,7 @@
-"""Losing a right: what the access channel says ends delivery on this node within a second, whatever happens."""
+"""Losing a right: what the access channel says ends delivery on this node within a second, whatever happens.
+
+And joining: who subscribed before hears from then on what members alone hear.
+"""
 
 import asyncio
 import logging
@@ -37,6 +40,7 @@ class Rights:
     def act(self, entries: Sequence[Entry]) -> None:
         """Ends what these entries say; delivery to channels whose rights must be asked again waits for the answer."""
         asked: list[Live] = []
+        outside: list[Subscription] = []
         for entry in entries:
             said = entry.data or {}
             account, channel = said.get("account"), said.get("channel")
@@ -45,7 +49,8 @@ class Rights:
             elif said["reason"] == "deleted":
                 self.on_deleted()
             if said["reason"] == "presence":
-                continue  # who shows themselves to whom; no right is lost
+                outside += self._outside(said["account"])
+                continue  # who shows themselves to whom, and who has joined; no right is lost
             if channel is None:
                 self._end_connections(account, said.get("session"), said.get("token"))
             elif account is not None:
@@ -55,6 +60,8 @@ class Rights:
         if asked:
             self.hub.block(asked)
             self._start(self._ask_again(asked))
+        if outside:
+            self._start(self._let_in(outside))
 
     def _end_connections(self, account: int | None, session: int | None, token: int | None) -> None:
         whole = session is None and token is None
@@ -74,6 +81,24 @@ class Rights:
     def _concerned(self, channel: int) -> list[Live]:
         """The channels on this node whose rights hang on `channel`."""
         return [live for live in self.hub.channels.values() if channel in (live.access_id, live.id)]
+
+    def _outside(self, account: int) -> list[Subscription]:
+        """The account's subscriptions to channels of which it was no member yet."""
+        readers = self.hub.accounts.get(account, ())
+        found = [live.subscriptions.get(reader) for reader in readers for live in self.hub.channels.values()]
+        return [subscription for subscription in found if subscription is not None and not subscription.member]
+
+    async def _let_in(self, outside: list[Subscription]) -> None:
+        """Asks who of them is a member now. The entry's order says nothing: somebody may have left again since."""
+        pairs = {one: (one.reader.account_id or 0, one.live.access_id) for one in outside}
+        try:
+            standings = await self.hub.database.read(lambda connection: read_standings(connection, pairs.values()))
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged; they hear it once they subscribe again
+            log.warning("who has joined could not be asked", extra={"cause": type(error).__name__})
+            return
+        for subscription, pair in pairs.items():
+            if subscription.is_current and standings[pair].standing.state == "member":
+                subscription.member = True
 
     def _end(self, subscription: Subscription, reason: str) -> None:
         self.hub.leave(subscription)

@@ -67,7 +67,8 @@ class Transaction:
 
         `reason` is left, removed, banned, ended … With account and channel that account's delivery ends there in
         any case; with a channel alone, rights to it and its children are asked again; with an account, session
-        or token alone its connections are closed. `presence` with an account: only who sees it is asked again.
+        or token alone its connections are closed. `presence` with an account: no right is lost; who sees it, and
+        where it is a member, is asked again.
         """
         if ACCESS not in self.channels:
             self.channels |= lock_channels(self.connection, [ACCESS])

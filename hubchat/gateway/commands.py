@@ -54,6 +54,7 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
         seat = await _seat_to_read(session, command.channel)
         if subscriptions.get(command.channel) is not subscription:
             raise HubError("channel_unknown")  # ended meanwhile, by a lost right
+        subscription.member = seat.stand.standing.state == "member"  # before any wait: joining may change it meanwhile
         await hub.open(subscription.live, seat.channel.access_id)
         if subscriptions.get(command.channel) is not subscription:
             raise HubError("channel_unknown")
@@ -69,7 +70,6 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
         command.after > head or command.after < seat.channel.tail - 1 or head - command.after > REPLAY_ENTRIES
     )
     replays = command.after is not None and not reset
-    subscription.member = seat.stand.standing.state == "member"
     subscription.position = max(command.after or 0, first - 1) if replays else head
     subscription.position = min(subscription.position, head)
     subscription.admitted = True

@@ -1,14 +1,17 @@
 """A connection: one reply to each command, nothing done after its end, nothing piled up before a full socket."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from hubchat.actions import me, members
 from hubchat.gateway import session
+from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
-from tests.lines import Gate, Lines
+from tests.lines import WAIT_S, Gate, Lines
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
 
@@ -43,6 +46,48 @@ async def test_what_was_said_behind_the_command_that_closed_it_is_not_done(
     assert "bye" in line.heard[-1]
     assert not any(message.get("re") in behind for message in line.heard)
     assert line.session not in hub.node.tracker._watches
+
+
+async def test_who_joins_hears_typing_without_subscribing_again(hub: Community, lines: Lines) -> None:
+    ana, ben, eva, ida, zoe = await hub.members("ana", "ben", "eva", "ida", "zoe")
+    group = await hub.group(ana, "public", eva, ida)
+    his, theirs = lines.open(ben), lines.open(zoe)
+    for line in (his, theirs):
+        await line.do("subscribe", channel=group)
+
+    async def types(who: Caller) -> list[list[int]]:
+        """Whom Ben and Zoe have heard typing once somebody has."""
+        line = lines.open(who)
+        await line.do("typing", channel=group)
+        seq = await hub.say(who, group)
+        for reader in (his, theirs):
+            await reader.until_seq(group, seq)
+        return [[one["person"] for one in reader.heard if one.get("signal") == "typing"] for reader in (his, theirs)]
+
+    assert await types(ana) == [[], []]
+    await members.join(hub.node, ben, group)
+    async with asyncio.timeout(WAIT_S):
+        while not his.session.subscriptions[group].member:
+            await asyncio.sleep(0.01)
+    assert await types(eva) == [[eva.persona_id], []]
+    await members.leave(hub.node, ben, group)
+    await his.until(lambda: his.revoked() == [group])
+    await his.do("subscribe", channel=group)
+    assert await types(ida) == [[eva.persona_id], []]
+
+
+async def test_who_shows_themselves_to_others_is_no_member_by_that(hub: Community, lines: Lines) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    room, club = await hub.group(ana, "public"), await hub.group(ana, "public")
+    line = lines.open(ben)
+    for channel in (room, club):
+        await line.do("subscribe", channel=channel)
+    await me.change_me(hub.node, ben, me.MeChange(presence="nobody"))
+    await members.join(hub.node, ben, club)
+    async with asyncio.timeout(WAIT_S):
+        while not line.session.subscriptions[club].member:
+            await asyncio.sleep(0.01)
+    assert not line.session.subscriptions[room].member
 
 
 async def test_a_broken_command_with_the_id_of_an_open_one_does_not_let_a_third_have_it(
