@@ -11,6 +11,7 @@ from tests.program import Running
 ROUNDING_PX: Final = 1
 CLEAR_PX: Final = 4
 """The least space between a word and what ends beside it."""
+HEIGHT: Final = "(one) => getComputedStyle(one).height"
 LINES: Final = """(one) => {
   const { height } = one.getBoundingClientRect();
   return Math.round(height / parseFloat(getComputedStyle(one).lineHeight));
@@ -55,6 +56,20 @@ def test_day_lines_are_as_wide_as_the_text_column(hub: Running, people: People) 
     assert right(text) < right(ana.feed) - 100, "the room is wider than its text"
     assert abs(right(line) - right(text)) <= ROUNDING_PX
     assert abs(left(line) - left(ana.messages.last.locator(".side"))) <= ROUNDING_PX
+
+
+def test_the_field_is_as_high_as_what_is_edited(hub: Running, people: People) -> None:
+    _, (ana,) = people.together(hub, "Ana")
+    ana.composer.fill("one\ntwo\nthree\nfour")
+    height = ana.composer.evaluate(HEIGHT)
+    ana.composer.press("Enter")
+    expect(ana.message("four")).not_to_contain_text("Being sent")
+    empty = ana.composer.evaluate(HEIGHT)
+    assert float(empty[:-2]) < float(height[:-2])
+    ana.composer.press("ArrowUp")
+    expect(ana.composer).to_have_css("height", height)
+    ana.composer.press("Escape")
+    expect(ana.composer).to_have_css("height", empty)
 
 
 @pytest.mark.parametrize("width", [390, 1440])

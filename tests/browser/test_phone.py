@@ -67,6 +67,11 @@ def test_the_tools_for_a_message_cover_nobodys_words(hub: Running, people: Peopl
     expect(reply).to_be_visible()
     ana.composer.tap()
     expect(reply).to_be_hidden()
+    ana.message("Line 2.").first.tap()
+    ana.message("Line 2.").first.get_by_role("button", name="Actions").tap()
+    ana.page.get_by_role("menuitem", name="Reply").tap()
+    expect(ana.composer).to_be_focused()
+    expect(ana.feed.get_by_role("button", name="Actions")).to_be_hidden()
 
 
 def test_a_finger_finds_out_who_reacted(hub: Running, people: People) -> None:
