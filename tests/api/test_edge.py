@@ -60,7 +60,14 @@ async def test_every_answer_has_the_headers_that_keep_a_browser_safe(hub: Served
 
 async def test_what_the_hub_is_may_be_known_before_signing_in(hub: Served) -> None:
     told = (await (await hub.client()).get("hub")).json()
-    assert told == {"name": "hubchat", "guests": True, "signup": "open", "demo": False, "version": "0.1.0"}
+    assert told == {
+        "name": "hubchat",
+        "guests": True,
+        "signup": "open",
+        "demo": False,
+        "version": "0.1.0",
+        "session": False,
+    }
 
 
 @pytest.mark.parametrize(
