@@ -256,6 +256,7 @@ class _Lane:
         self.name = name
         self.is_up = False
         self._is_told = False  # that it is down
+        self._is_closing = False
         self._beat_topic = bus.own_topic(name)
         self._beaten_at = 0.0
         self._wanted: set[str] = set()
@@ -273,6 +274,7 @@ class _Lane:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
+        self._is_closing = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -332,6 +334,8 @@ class _Lane:
                 if self.is_up:
                     pause = _Pause()
                 self._down(cause)
+                if self._is_closing:  # a group whose task failed at the same time keeps the cancellation to itself
+                    return
                 await pause.longer()
         finally:
             self._down(None)
