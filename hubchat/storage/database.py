@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
@@ -31,6 +31,7 @@ Work = Callable[[Connection], T]
 READERS: Final = 4  # threads that read on SQLite: more only wait for the interpreter
 BUSY_MS: Final = 5_000  # how long SQLite waits for another process's write
 CONNECT_S: Final = 5.0
+CLOSE_S: Final = 1.0  # what is under way by then waits for a server that does not answer
 STATEMENT_MS: Final = 10_000  # a statement longer than this is a fault, and is ended by PostgreSQL
 WAL_PAGES: Final = 4_000
 """Of SQLite's write-ahead log (16 MB) before it is written back: pages of an index that many messages touch are then
@@ -222,11 +223,16 @@ burst, reads whole partitions instead (seen: a batch's nonces in 4 ms, not 0.4),
 
 
 class PostgresDatabase:
-    """A pool of asyncpg connections; the functions run in greenlets of the event loop."""
+    """A pool of asyncpg connections; the functions run in greenlets of the event loop.
+
+    As on SQLite, whoever stops waiting does not stop a transaction: cancelled in the middle, it would leave its
+    connection half used, and nobody could say what became of it.
+    """
 
     dialect: Literal["sqlite", "postgresql"] = "postgresql"
 
     def __init__(self, url: str) -> None:
+        self._under_way: set[asyncio.Task[Any]] = set()  # Any: a transaction gives what it likes
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
             hide_parameters=True,  # they are members' words
@@ -249,13 +255,30 @@ class PostgresDatabase:
         )
 
     async def read(self, work: Work[T]) -> T:
+        return await self._to_its_end(self._read(work))
+
+    async def write(self, work: Work[T]) -> T:
+        return await self._to_its_end(self._write(work))
+
+    async def _to_its_end(self, transaction: Coroutine[None, None, T]) -> T:
+        task = asyncio.create_task(transaction)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; nobody may wait any more
+
+    async def _read(self, work: Work[T]) -> T:
         try:
             async with self.engine.connect() as connection:
                 return await connection.run_sync(work)
         except Exception as error:
             raise self._translated(error) from error
 
-    async def write(self, work: Work[T]) -> T:
+    async def _write(self, work: Work[T]) -> T:
         committing = False
         try:
             async with self.engine.connect() as connection:
@@ -263,10 +286,6 @@ class PostgresDatabase:
                     done = await connection.run_sync(work)
                     committing = True
                 return done
-        except asyncio.CancelledError:
-            if committing:
-                raise OutcomeUnknown from None
-            raise
         except Exception as error:
             if committing and not isinstance(error, HubError):
                 log.warning("database: lost while committing: %s", _cause(error))
@@ -280,6 +299,12 @@ class PostgresDatabase:
         """Autovacuum does it."""
 
     async def close(self) -> None:
+        """Waits for what runs, for a moment, then closes every connection."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=CLOSE_S)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self.engine.dispose()
         await asyncio.sleep(0)  # connections that were cut off end in the next turn
 
