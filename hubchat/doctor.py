@@ -112,7 +112,10 @@ async def database_found(settings: Settings) -> list[Finding]:
 
 async def bus_found(url: str) -> Finding:
     """Whether Redis carries something from this machine to itself."""
-    bus = RedisBus(servers_at(url), log_id=0, node=new_id())
+    try:
+        bus = RedisBus(servers_at(url), log_id=0, node=new_id())
+    except OperatorError as error:
+        return Finding("bus", str(error), "mend the setting; docs/operating.md has them all")
     await bus.open(_Deaf())
     try:
         if bus.is_ok:

@@ -76,15 +76,9 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _a_redis(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        kind, _, how = parts.scheme.partition("+")
-        known = kind in ("redis", "rediss") and how in ("", "sentinel", "cluster")
-        if parts.scheme != "unix" and not (known and parts.netloc.rpartition("@")[2]):
-            raise ValueError("want redis://HOST:PORT, rediss://… or unix://…; or redis+sentinel:// or redis+cluster://")
-        if how == "sentinel" and not parts.path.strip("/"):
-            raise ValueError("want redis+sentinel://HOST:PORT,…/SERVICE")
+        kind, _, how = urlsplit(value or "redis:").scheme.partition("+")
+        if kind not in ("redis", "rediss", "unix") or how not in ("", "sentinel", "cluster"):
+            raise ValueError("want redis://…, rediss://…, unix://…, redis+sentinel://… or redis+cluster://…")
         return value
 
 

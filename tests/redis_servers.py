@@ -19,6 +19,7 @@ from tests.servers import free_port
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
+SLOTS = 16_384  # of a cluster
 
 
 def redis_program() -> Path:
@@ -44,12 +45,20 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it and removes all it held."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -116,33 +125,55 @@ class RedisCluster:
     """Three primaries without replicas; a context manager."""
 
     def __init__(self) -> None:
-        self.servers = [RedisServer("--cluster-enabled", "yes") for _ in range(3)]
+        # The cluster's own port would be 10,000 higher, among those that the kernel gives to outgoing connections
+        self._ports = [str(free_port()) for _ in range(3)]
+        self.servers = [RedisServer("--cluster-enabled", "yes", "--cluster-port", port) for port in self._ports]
 
     def __enter__(self) -> Self:
-        first = self.servers[0]
-        for number, server in enumerate(self.servers):
-            server.start()
-            share = 16_384 // len(self.servers)
-            last = 16_383 if server is self.servers[-1] else (number + 1) * share - 1
-            server.say("CLUSTER", "ADDSLOTSRANGE", str(number * share), str(last))
-            server.say("CLUSTER", "MEET", "127.0.0.1", str(first.port))
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not all(map(_is_whole, self.servers)):
-            if time.monotonic() > deadline:
-                raise RuntimeError("the cluster did not come together")
-            time.sleep(0.05)
+        try:
+            self._join()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         for server in self.servers:
-            server.__exit__(kind, error, traceback)
+            server.close()
 
     @property
     def url(self) -> str:
         """As HUBCHAT_REDIS_URL takes it."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    def owner(self, slot: int) -> RedisServer:
+        """The server that a slot was given to at first."""
+        return self.servers[min(slot // (SLOTS // len(self.servers)), len(self.servers) - 1)]
+
+    def give(self, slot: int, to: RedisServer) -> None:
+        """Gives an empty slot to another server; those who listen there are sent away."""
+        name = to.say("CLUSTER", "MYID").split(b"\r\n")[1].decode()
+        for server in self.servers:
+            server.say("CLUSTER", "SETSLOT", str(slot), "NODE", name)
+
+    def _join(self) -> None:
+        first = self.servers[0]
+        share = SLOTS // len(self.servers)
+        for number, server in enumerate(self.servers):
+            server.start()
+            last = SLOTS - 1 if server is self.servers[-1] else (number + 1) * share - 1
+            server.say("CLUSTER", "ADDSLOTSRANGE", str(number * share), str(last))
+            server.say("CLUSTER", "MEET", "127.0.0.1", str(first.port), self._ports[0])
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not all(map(_is_whole, self.servers)):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the cluster did not come together")
+            time.sleep(0.05)
 
 
 def _is_whole(server: RedisServer) -> bool:

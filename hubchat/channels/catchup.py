@@ -11,7 +11,8 @@ from time import monotonic
 from typing import Final
 
 from hubchat.channels.encoded import Encoded
-from hubchat.channels.hub import Hub, Live, Reader, Subscription
+from hubchat.channels.hub import Hub
+from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.turns import SLICE_S
 from hubchat.storage.entries import read_range
 

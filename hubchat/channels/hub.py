@@ -7,17 +7,18 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 from hubchat.channels.bus import Bus, Signal
 from hubchat.channels.encoded import Encoded, joined
+from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.recent import Recent
 from hubchat.channels.turns import Sink, Turns
-from hubchat.errors import HISTORY_REPLACED, Close
+from hubchat.errors import HISTORY_REPLACED
 from hubchat.faults import log_fault
-from hubchat.framing import WireClass, message_frame
+from hubchat.framing import message_frame
 from hubchat.storage.channels import ACCESS, read_heads
 from hubchat.storage.database import Database
 from hubchat.storage.entries import read_range
@@ -32,77 +33,6 @@ REPAIRS: Final = 4  # repairs under way on a node: each is a database read
 REPAIR_ENTRIES: Final = 500
 LINGER_S: Final = 120.0  # a channel without readers is followed on for those who come back
 FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands out nothing (DESIGN.md)
-
-
-class Reader(Sink, Protocol):
-    """A connection that subscribes to channels."""
-
-    lagging: bool
-    account_id: int | None
-    inbox_id: int | None
-    session_id: int | None
-    token_id: int | None
-
-    def signal(self, signal: Mapping[str, object]) -> None:
-        """Sends a signal to this connection alone."""
-
-    def revoke(self, subscription: "Subscription", reason: str) -> None:
-        """The right to read is lost; the hub has ended the subscription already."""
-
-    def bye(self, close: Close) -> None:
-        """Say goodbye and close."""
-
-
-class Subscription:
-    """One reader of one channel. `position` is the last seq it has while it is not among the readers, else None.
-
-    It is joining until `admitted`; `member` says whether it hears who is typing.
-    """
-
-    __slots__ = ("admitted", "live", "member", "position", "reader")
-
-    def __init__(self, reader: Reader, live: "Live") -> None:
-        self.reader = reader
-        self.live = live
-        self.position: int | None = 0
-        self.admitted = False
-        self.member = False
-
-    @property
-    def is_current(self) -> bool:
-        """Whether this is still the reader's subscription to its channel: to be asked after each await."""
-        return self.live.subscriptions.get(self.reader) is self
-
-
-class Live:
-    """A channel that has readers here, or had until a moment ago."""
-
-    __slots__ = (
-        "access_id", "at", "behind", "blocked", "held", "held_bytes", "id", "opened", "opening", "queue",
-        "quiet_since", "readers", "repairing", "replays", "subscriptions",
-    )  # fmt: skip
-
-    def __init__(self, channel: int) -> None:
-        self.id = channel
-        self.access_id = channel
-        self.at = 0
-        self.opened = False
-        self.opening: asyncio.Future[None] | None = None
-        self.queue: list[Encoded] = []
-        self.held: dict[int, Encoded] = {}
-        self.held_bytes = 0
-        self.readers: dict[WireClass, dict[Reader, Subscription]] = {}
-        self.subscriptions: dict[Reader, Subscription] = {}
-        self.blocked = 0
-        self.behind = False
-        self.repairing = False
-        self.replays: list[set[int]] = []
-        self.quiet_since = monotonic()
-
-    @property
-    def next(self) -> int:
-        """The seq that comes next through the gate."""
-        return self.at + len(self.queue) + 1
 
 
 class Hub:
@@ -120,6 +50,7 @@ class Hub:
         self.inboxes: dict[int, int] = {}
         self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
         self.on_notices: Callable[[int, set[int]], None] = lambda account, channels: None
+        self.on_gap: Callable[[Collection[int] | None], None] = lambda channels: None
         self.on_signal: dict[str, Callable[[int, int, Signal], None]] = {"typing": self._hear_typing}
         self.access_epoch = 0
         self.moved: set[Live] = set()
@@ -443,6 +374,7 @@ class Hub:
             self._doubted = None
         else:
             self._doubted |= set(channels)
+        self.on_gap(channels)
         if self._comparing is None:
             self._comparing = asyncio.create_task(self._compare_now())
 
@@ -507,8 +439,7 @@ class Hub:
         self.log_id, self.is_replaced = log_id, False  # last: until all of it is done, the watch does it again
 
     async def close(self) -> None:
-        if self._comparing is not None:
-            self._comparing.cancel()
-        for task in list(self._tasks):
+        tasks = [*self._tasks, *filter(None, [self._comparing])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

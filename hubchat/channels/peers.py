@@ -46,8 +46,9 @@ class Peers:
         is_ok = self.hub.bus.is_ok
         peers = await self.database.write(lambda connection: beat(connection, self.node, is_ok))
         living = {peer.id: peer for peer in peers if peer.silent_ms < GONE_MS and peer.id != self.node}
+        silent = {peer.id for peer in peers} - living.keys()
         for node in self._live.keys() - living.keys():
-            log.warning("a node is gone", extra={"node": node})
+            log.log(logging.WARNING if node in silent else logging.INFO, "a node is gone", extra={"node": node})
             del self._live[node]
             self.hub.gapped(None)  # what it committed last it may have told nobody
             for told in self.on_gone:

@@ -5,7 +5,6 @@ redis+sentinel://[user:password@]host:port,host:port/service[/db]
 redis+cluster://[user:password@]host:port,host:port                  rediss+… with TLS
 """
 
-from collections.abc import Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -15,13 +14,17 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 
-SCHEMES: Final = (
-    "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
-)  # fmt: skip
-SOCKET_S: Final = 1.0  # a server that takes longer to connect or to take bytes is as good as down: SQL is asked
+from hubchat.settings import SettingsError
+
+SOCKET_S: Final = 1.0  # a server that takes longer to connect, to take bytes or to answer is as good as down
 SENTINEL_PORT: Final = 26379
 REDIS_PORT: Final = 6379
+SHAPES: Final = (
+    "redis://HOST:PORT, rediss://… with TLS, unix:///PATH, redis+sentinel://HOST:PORT,…/SERVICE or "
+    "redis+cluster://HOST:PORT,…"
+)
 
 
 class Servers(Protocol):
@@ -30,11 +33,14 @@ class Servers(Protocol):
     sharded: bool
     """Whether topics are divided among them (SSUBSCRIBE, SPUBLISH)."""
 
-    async def find(self) -> Sequence[str]:
-        """Who takes part now. Raises RedisError, OSError."""
+    names: list[str]
+    """Who takes part, as of the last `find`."""
+
+    async def find(self) -> bool:
+        """Looks who takes part; whether that, or who carries what, is other than before. Raises RedisError, OSError."""
 
     def of(self, topic: str) -> str:
-        """Who carries a topic, as of the last `find`."""
+        """Who carries a topic; nobody's name where none does."""
 
     def connection(self, name: str) -> AbstractConnection:
         """A new connection to a server, not yet opened."""
@@ -43,13 +49,13 @@ class Servers(Protocol):
 
 
 def servers_at(url: str) -> Servers:
-    """The servers that an address means. Raises ValueError with the shape that is wanted."""
+    """The servers that HUBCHAT_REDIS_URL means. Raises SettingsError with the shape that is wanted, not the value."""
     scheme = urlsplit(url).scheme
-    if scheme not in SCHEMES:
-        raise ValueError("want redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
-    if scheme.endswith("+sentinel"):
-        return Watched(url)
-    return Clustered(url) if scheme.endswith("+cluster") else One(url)
+    kind = Watched if scheme.endswith("+sentinel") else Clustered if scheme.endswith("+cluster") else One
+    try:
+        return kind(url)
+    except (ValueError, TypeError):
+        raise SettingsError(f"HUBCHAT_REDIS_URL: want {SHAPES}") from None
 
 
 class One:
@@ -58,13 +64,15 @@ class One:
     sharded = False
 
     def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool.from_url(url, **_options())
+        self.names = ["redis"]
+        self._pool: ConnectionPool = ConnectionPool.from_url(url, **_options())
+        self.connection(self.names[0])  # what the address says wrongly of it shows here
 
-    async def find(self) -> Sequence[str]:
-        return ["redis"]
+    async def find(self) -> bool:
+        return False
 
     def of(self, topic: str) -> str:
-        return "redis"
+        return self.names[0]
 
     def connection(self, name: str) -> AbstractConnection:
         made: AbstractConnection = self._pool.make_connection()
@@ -74,30 +82,19 @@ class One:
         return
 
 
-class Watched:
+class Watched(One):
     """The primary that Sentinel names, asked at each connection."""
 
-    sharded = False
-
     def __init__(self, url: str) -> None:
+        self.names = ["redis"]
         hosts, login, path, tls = _parts(url, SENTINEL_PORT)
         service, _, db = path.partition("/")
         if not service:
-            raise ValueError("want redis+sentinel://HOST:PORT,…/SERVICE")
-        options = _options() | login | ({"db": int(db)} if db else {})
+            raise ValueError("no service")
         asked = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S}
         self._sentinel = Sentinel(hosts, sentinel_kwargs=asked)
+        options = _options() | login | ({"db": int(db)} if db else {})
         self._pool = SentinelConnectionPool(service, self._sentinel, ssl=tls, **options)
-
-    async def find(self) -> Sequence[str]:
-        return ["redis"]
-
-    def of(self, topic: str) -> str:
-        return "redis"
-
-    def connection(self, name: str) -> AbstractConnection:
-        made: AbstractConnection = self._pool.make_connection()
-        return made
 
     async def close(self) -> None:
         for sentinel in self._sentinel.sentinels:
@@ -110,42 +107,45 @@ class Clustered:
     sharded = True
 
     def __init__(self, url: str) -> None:
+        self.names: list[str] = []
         hosts, login, path, tls = _parts(url, REDIS_PORT)
         if path:
-            raise ValueError("a cluster has no databases or services: want redis+cluster://HOST:PORT,…")
-        self._first = [ClusterNode(host, port) for host, port in hosts]
-        self._login, self._tls = login, tls
-        self._cluster: RedisCluster | None = None
+            raise ValueError("a cluster has no databases or services")
+        self._hosts = hosts
+        asked = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "protocol": 2}
+        self._options: dict[str, Any] = asked | login | {"ssl": tls}
         self._nodes: dict[str, ClusterNode] = {}
+        self._owners: dict[int, str] = {}  # slot → name
 
-    async def find(self) -> Sequence[str]:
-        await self.close()
-        options = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "protocol": 2} | self._login
-        cluster = RedisCluster(startup_nodes=list(self._first), ssl=self._tls, **options)  # type: ignore[arg-type]
-        self._cluster = await cluster.initialize()
-        self._nodes = {node.name: node for node in cluster.get_primaries()}
-        return list(self._nodes)
+    async def find(self) -> bool:
+        first = [ClusterNode(host, port) for host, port in self._hosts]
+        async with RedisCluster(startup_nodes=first, require_full_coverage=False, **self._options) as cluster:
+            owners = {slot: str(nodes[0].name) for slot, nodes in cluster.nodes_manager.slots_cache.items() if nodes}
+            self._nodes = {str(node.name): node for node in cluster.get_primaries()}
+        self._owners, was = owners, self._owners
+        self.names = sorted(set(owners.values()))
+        return owners != was
 
     def of(self, topic: str) -> str:
-        assert self._cluster is not None, "first find"
-        node = self._cluster.nodes_manager.get_node_from_slot(self._cluster.keyslot(topic))
-        return str(node.name)
+        return self._owners.get(key_slot(topic.encode()), "")
 
     def connection(self, name: str) -> AbstractConnection:
         node = self._nodes[name]
         return node.connection_class(**(node.connection_kwargs | _options()))
 
     async def close(self) -> None:
-        if self._cluster is not None:
-            await self._cluster.aclose()
-            self._cluster = None
+        return
 
 
 def _options() -> dict[str, Any]:
-    """Nothing is tried again behind our back: after a loss the bus has to know that there was one."""
+    """Nothing is tried again behind our back: after a loss the bus has to know that there was one.
+
+    No `socket_timeout`: with one, redis-py sends by `asyncio.wait_for`, which until Python 3.12 may lose the
+    cancellation that closes a lane. A lane has timeouts of its own.
+    """
     return {
         "protocol": 2,
-        "socket_timeout": SOCKET_S,
+        "socket_timeout": None,
         "socket_connect_timeout": SOCKET_S,
         "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 0),

@@ -9,7 +9,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from hubchat.access import can
-from hubchat.channels.hub import Hub, Live, Subscription
+from hubchat.channels.hub import Hub
+from hubchat.channels.live import Live, Subscription
 from hubchat.errors import ACCOUNT_ENDED, SIGN_IN_ENDED
 from hubchat.storage.channels import read_channels
 from hubchat.storage.standings import STRANGER, read_standings

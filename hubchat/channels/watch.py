@@ -11,7 +11,8 @@ from time import monotonic
 from typing import Final
 
 from hubchat.channels.encoded import Encoded
-from hubchat.channels.hub import Hub, Live
+from hubchat.channels.hub import Hub
+from hubchat.channels.live import Live
 from hubchat.channels.peers import Peers
 from hubchat.storage.channels import ACCESS, forget_access, read_heads
 from hubchat.storage.database import Connection, new_id, now_ms
@@ -66,13 +67,11 @@ class Watch:
                     await self._tidy()
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 self._seen = None
-                log.warning("the access channel can't be read", extra={"cause": type(error).__name__})
+                log.warning("the watch can't look into SQL", extra={"cause": type(error).__name__})
             await asyncio.sleep(WATCH_S)
 
     async def _round(self) -> None:
         asked_at = monotonic()
-        if self.peers is not None:
-            await self.peers.look()
         writes = await self.hub.database.foreign_writes()
         wrote = writes is None or writes != self._seen
         await self.look(asked_at, everything=wrote)
@@ -80,6 +79,8 @@ class Watch:
         await self.hub.compare_doubted()
         if self.hub.is_replaced:
             await self.hub.start_anew(await self.hub.database.write(partial(_renamed, self.hub.log_id)))
+        if self.peers is not None:  # last: a database that can't be written keeps nobody from reading
+            await self.peers.look()
 
     async def look(self, asked_at: float, *, everything: bool) -> None:
         """Reads what the access channel says if something was written; compares heads when that is due, or when this

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hubchat import wire
-from hubchat.channels.hub import Subscription
 from hubchat.channels.items import Stored
+from hubchat.channels.live import Subscription
 from hubchat.errors import RESTARTING, STOOD_STILL, TOO_MANY_BAD, Close, HubError
 from hubchat.faults import as_fault
 from hubchat.framing import message_frame

@@ -5,11 +5,12 @@ A count below 5 is told once, as 0, where more was told before: fewer would say 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from hubchat.channels.bus import Signal
-from hubchat.channels.hub import Hub, Live, Reader, Subscription
+from hubchat.channels.hub import Hub
+from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.faults import log_fault
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,9 @@ class Audience:
         self._told: dict[int, int] = {}
         self._said: dict[int, Room] = {}  # what other nodes know of ours
         self._elsewhere: dict[int, dict[int, Room]] = {}  # channel → node → who is there
+        self._asks: set[int] = set()  # channels in which what others said may have been missed
         hub.on_signal["audience"] = self._hear
+        hub.on_gap = self._gapped
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -84,23 +87,26 @@ class Audience:
     # ------------------------------------------------------------ between nodes
 
     def _say(self, channel: int, here: Room) -> None:
-        """Tells the nodes that follow a channel who reads it here, when that changed."""
-        if here == self._said.get(channel, NOBODY):
+        """Tells the nodes that follow a channel who reads it here, when that changed or they have to be asked."""
+        asks = channel in self._asks
+        self._asks.discard(channel)
+        if here == self._said.get(channel, NOBODY) and not asks:
             return
         if here == NOBODY:
             self._said.pop(channel, None)
             self._elsewhere.pop(channel, None)
         else:
             self._said[channel] = here
-        self.hub.bus.tell(channel, {"signal": "audience", "accounts": list(here.accounts), "guests": here.guests})
+        said = {"signal": "audience", "accounts": list(here.accounts), "guests": here.guests, "asks": asks}
+        self.hub.bus.tell(channel, said)
 
     def _hear(self, node: int, channel: int, signal: Signal) -> None:
-        """Another node says who reads a channel there; one that was not heard of before is told who reads it here."""
+        """Another node says who reads a channel there; one that asks, or was not heard of before, is told the same."""
         live = self.hub.channels.get(channel)
         if live is None or not live.subscriptions:
             return
         rooms = self._elsewhere.setdefault(channel, {})
-        if node not in rooms:
+        if node not in rooms or signal["asks"]:
             self._said.pop(channel, None)
         room = Room(frozenset(signal["accounts"]), int(signal["guests"]))
         if room == NOBODY:
@@ -108,6 +114,14 @@ class Audience:
         else:
             rooms[node] = room
         self.hub.moved.add(live)
+
+    def _gapped(self, channels: Collection[int] | None) -> None:
+        """What others said of these channels may have been missed, and what this node said of them too."""
+        for live in self.hub.channels.values():
+            if live.subscriptions and (channels is None or live.id in channels):
+                self._said.pop(live.id, None)
+                self._asks.add(live.id)
+                self.hub.moved.add(live)
 
     def forget(self, node: int) -> None:
         """A node is gone, with everybody there."""

@@ -51,7 +51,7 @@ class Tracker:
         self.database = database
         self.bus = hub.bus
         self.node = node
-        hub.on_signal |= {"presence": self._hear, "presence?": self._hear_question}
+        hub.on_signal |= {"presence": self._hear, "presence at": self._hear_at, "presence?": self._hear_question}
         self.roster = Roster()
         self._version = 0
         self._active: dict[int, dict[Watcher, bool]] = defaultdict(dict)
@@ -172,6 +172,8 @@ class Tracker:
                     await self._ask()
                 if self._moved or self._doubts:
                     self._tell(self._beat())
+                else:  # whoever missed the last beat learns of it
+                    self.bus.tell(0, {"signal": "presence at", "version": self._version})
                 if self._late:
                     self._tell_all()
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
@@ -197,11 +199,9 @@ class Tracker:
 
     def _hear(self, node: int, _about: int, signal: Signal) -> None:
         """Another node's beat. One that does not follow the last one heard asks for everything."""
-        version, beat = int(signal["version"]), self.roster.beats.get(node)
+        version, beat = signal["version"], self.roster.beats.get(node)
         if not signal["whole"] and (beat is None or version != beat.version + 1):
-            if beat is None or version > beat.version:
-                self.bus.tell(0, {"signal": "presence?", "of": node})
-            return
+            return self._hear_at(node, 0, signal)
         members = {} if signal["whole"] or beat is None else dict(beat.members)
         for account, state in signal["members"].items():
             if state is None:
@@ -209,6 +209,12 @@ class Tracker:
             else:
                 members[account] = state
         self._moved |= self.roster.merge(Beat(node, version, members))
+
+    def _hear_at(self, node: int, _about: int, signal: Signal) -> None:
+        """Another node says how far it is; who is behind asks for everything."""
+        beat = self.roster.beats.get(node)
+        if signal["version"] > (beat.version if beat is not None else 0):
+            self.bus.tell(0, {"signal": "presence?", "of": node})
 
     def _hear_question(self, _node: int, _about: int, signal: Signal) -> None:
         self._doubts = self._doubts or signal["of"] == self.node

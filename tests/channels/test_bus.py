@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
+from redis.crc import key_slot
 
-from hubchat.channels import redis_bus
+from hubchat.channels import redis_bus, redis_lane
 from hubchat.channels.bus import Signal
 from hubchat.channels.encoded import SHARED, Encoded
 from hubchat.channels.redis_bus import RedisBus
 from hubchat.channels.redis_servers import servers_at
 from hubchat.framing import wire_class
+from hubchat.settings import SettingsError
 from hubchat.wire import Entry
 from tests.lines import WAIT_S
 from tests.redis_servers import RedisCluster, RedisServer
@@ -64,10 +67,10 @@ def server() -> Iterator[RedisServer]:
 
 
 @asynccontextmanager
-async def nodes(url: str, count: int = 2, log_id: int = LOG) -> AsyncIterator[list[tuple[RedisBus, Ear]]]:
+async def nodes(url: str, number: int = 2, log_id: int = LOG) -> AsyncIterator[list[tuple[RedisBus, Ear]]]:
     """Buses that are up, with who listens to each."""
     async with AsyncExitStack() as stack:
-        made = [(RedisBus(servers_at(url), log_id, number + 1), Ear()) for number in range(count)]
+        made = [(RedisBus(servers_at(url), log_id, one + 1), Ear()) for one in range(number)]
         for bus, ear in made:
             await bus.open(ear)
             stack.push_async_callback(bus.close)
@@ -209,7 +212,7 @@ async def test_a_server_that_dies_is_noticed_and_every_channel_counts_as_gapped_
 async def test_a_server_that_hangs_is_noticed(server: RedisServer) -> None:
     async with nodes(server.url, 1) as [(bus, _)]:
         server.hang()
-        async with asyncio.timeout(redis_bus.SILENT_S + redis_bus.BEAT_S + 1):
+        async with asyncio.timeout(redis_lane.SILENT_S + redis_lane.BEAT_S + 1):
             await until_up(bus, up=False)
         following = asyncio.create_task(bus.follow(5))
         await asyncio.wait_for(following, 0.5)
@@ -218,7 +221,7 @@ async def test_a_server_that_hangs_is_noticed(server: RedisServer) -> None:
 async def test_followers_that_wait_when_the_server_goes_are_let_go(server: RedisServer) -> None:
     async with nodes(server.url, 1) as [(bus, _)]:
         server.hang()
-        await asyncio.wait_for(bus.follow(5), redis_bus.SILENT_S + redis_bus.BEAT_S + 1)
+        await asyncio.wait_for(bus.follow(5), redis_lane.SILENT_S + redis_lane.BEAT_S + 1)
         assert not bus.is_ok
 
 
@@ -230,10 +233,96 @@ async def test_a_connection_that_the_server_cuts_counts_as_a_gap(server: RedisSe
         assert ear.gaps[before:] == [None]
 
 
+async def test_what_is_followed_while_the_server_comes_back_does_not_keep_it_down(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_bus, "DOUBT_S", 0.2)
+    async with nodes(server.url) as [(one, _), (two, ear)]:
+        server.kill()
+        await until_up(two, up=False)
+        server.start()
+        channels = count(10)
+        async with asyncio.timeout(WAIT_S):
+            while not two.is_ok:
+                await two.follow(next(channels))
+                await asyncio.sleep(0)
+        await until_up(one)
+        followed = range(10, next(channels))
+        one.publish([said(channel, 1) for channel in followed])
+        await ear.until(lambda: len(ear.entries) == len(followed))
+
+
+async def test_a_bus_can_be_closed_in_the_moment_in_which_its_server_dies(server: RedisServer) -> None:
+    for turns in range(12):
+        bus = RedisBus(servers_at(server.url), LOG, 1)
+        await bus.open(Ear())
+        server.say("CLIENT", "KILL", "TYPE", "normal")
+        server.say("CLIENT", "KILL", "TYPE", "pubsub")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(bus.close(), WAIT_S)
+
+
+async def test_a_slot_that_moves_to_another_server_takes_its_channels_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_bus, "DOUBT_S", 0.2)
+    slot = key_slot(f"hc:{LOG}:c:5".encode())
+    with RedisCluster() as cluster:
+        async with nodes(cluster.url) as [(one, _), (two, ear)]:
+            await two.follow(5)
+            gaps = len(ear.gaps)
+            to = next(server for server in cluster.servers if server is not cluster.owner(slot))
+            cluster.give(slot, to)
+            await ear.until(lambda: len(ear.gaps) > gaps)
+            await until_up(two)
+            one.publish([said(5, 1)])  # which still goes where the slot was, is refused there, and says so
+            await until_up(one, up=False)
+            await until_up(one)
+            one.publish([said(5, 2)])
+            await ear.until(lambda: ear.seqs(5) == [2])
+
+
+async def test_a_primary_that_dies_takes_only_its_own_channels_and_brings_them_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_bus, "DOUBT_S", 0.2)
+    with RedisCluster() as cluster:
+        for server in cluster.servers:
+            server.say("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        lost = cluster.owner(key_slot(f"hc:{LOG}:c:5".encode()))
+        kept = next(n for n in count(6) if cluster.owner(key_slot(f"hc:{LOG}:c:{n}".encode())) is not lost)
+        async with nodes(cluster.url) as [(one, _), (two, ear)]:
+            for channel in (5, kept):
+                await two.follow(channel)
+            lost.kill()
+            await until_up(one, up=False)
+            await until_up(two, up=False)
+            one.publish([said(5, 1), said(kept, 1)])
+            await ear.until(lambda: ear.seqs(kept) == [1])
+            lost.start()
+            await until_up(one)
+            await until_up(two)
+            one.publish([said(5, 2)])
+            await ear.until(lambda: ear.seqs(5) == [2])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:port", "redis://127.0.0.1:99999", "redis://127.0.0.1?colour=blue",
+        "redis+sentinel://127.0.0.1:26379", "redis+sentinel://127.0.0.1/main/db", "redis+sentinel://:26379/main",
+        "redis+cluster://127.0.0.1:6379/1", "redis+cluster://a-secret-word@:6379", "redis+cluster://",
+    ],
+)  # fmt: skip
+def test_an_address_that_means_no_server_is_told_by_the_settings_name_and_shape(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"HUBCHAT_REDIS_URL: want redis://HOST:PORT") as told:
+        servers_at(url)
+    assert "a-secret-word" not in str(told.value)
+
+
 async def test_more_than_the_queue_holds_is_dropped_and_says_so(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_bus, "QUEUE_BYTES", 100_000)
+    monkeypatch.setattr(redis_lane, "QUEUE_BYTES", 100_000)
     async with nodes(server.url, 1) as [(bus, _)]:
         bus.publish([said(5, seq, "x" * 1_000) for seq in range(1, 1_000)])
         assert not bus.is_ok
