@@ -22,7 +22,7 @@ export npm_config_update_notifier = false
 python = $(firstword $(foreach name,$(PYTHON),$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help setup run web demo-reset check format test conformance load docs lock chromium
+.PHONY: help setup run web demo-reset check format test conformance faults load docs lock chromium
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -110,6 +110,9 @@ test: setup chromium web
 
 conformance: setup
 	@$(BIN)/python -m pytest -q -m conformance
+
+faults: setup
+	@$(BIN)/python -m tests.faults $(SEEDS)
 
 load: setup
 	@$(BIN)/python -m load

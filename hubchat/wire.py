@@ -98,13 +98,14 @@ def entry(message: Any) -> Entry:
     """The entry that a decoded map holds, as `to_map` made it. Raises HubError `not_a_command` when it holds none."""
     if type(message) is not dict or not message.keys() >= _EVERY_ENTRY:
         raise HubError("not_a_command", "no entry")
-    known = {name: message[name] for name in _ENTRY_FIELDS if name in message}
-    data = {name: value for name, value in message.items() if name not in _ENTRY_FIELDS}
+    known = {name: value for name, value in message.items() if name in ENTRY_FIELDS}
+    data = {name: value for name, value in message.items() if name not in ENTRY_FIELDS}
     return Entry(**known, data=data or None)
 
 
 _EVERY_ENTRY: Final = frozenset({"channel", "seq", "kind", "author", "at"})
-_ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry) if field.name != "data")
+ENTRY_FIELDS: Final = frozenset(field.name for field in fields(Entry) if field.name != "data")
+"""What every kind may have; `data` holds other names."""
 
 
 # ---------------------------------------------------------------- bytes

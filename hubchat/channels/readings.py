@@ -117,7 +117,10 @@ class Readings:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self.flush()
+        try:
+            await self.flush()
+        except HubError as error:  # nobody comes back to try again
+            log.warning("read positions of the last seconds are lost: %s", error.reason)
 
     async def _later(self) -> None:
         try:

@@ -6,7 +6,7 @@ And joining: who subscribed before hears from then on what members alone hear.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Final
+from typing import Any, Final
 
 from hubchat.access import can
 from hubchat.channels.hub import Hub
@@ -43,19 +43,20 @@ class Rights:
         asked: list[Live] = []
         outside: list[Subscription] = []
         for entry in entries:
-            said = entry.data or {}
-            account, channel = said.get("account"), said.get("channel")
+            said: dict[str, Any] = entry.data or {}
+            whom, reason = said["about"], said["reason"]
+            account, channel = whom.get("account"), whom.get("channel")
             if account is not None:
                 self.on_standing(account)
-            elif said["reason"] == "deleted":
+            elif reason == "deleted":
                 self.on_deleted()
-            if said["reason"] == "presence":
-                outside += self._outside(said["account"])
+            if reason == "presence":
+                outside += self._outside(whom["account"])
                 continue  # who shows themselves to whom, and who has joined; no right is lost
             if channel is None:
-                self._end_connections(account, said.get("session"), said.get("token"))
+                self._end_connections(account, whom.get("session"), whom.get("token"))
             elif account is not None:
-                self._end_subscriptions(account, channel, said["reason"])
+                self._end_subscriptions(account, channel, reason)
             else:
                 asked += self._concerned(channel)
         if asked:

@@ -12,7 +12,7 @@ from hubchat.errors import HubError
 from hubchat.storage.channels import ACCESS, ChannelRow, lock_channels, set_heads
 from hubchat.storage.database import Connection, now_ms
 from hubchat.storage.entries import NewEntry, insert_entries, read_entries
-from hubchat.wire import Entry
+from hubchat.wire import ENTRY_FIELDS, Entry
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Transaction:
         data: dict[str, Any] | None = None,
     ) -> int:
         """Appends one entry to a locked channel and gives its seq."""
+        assert not data or ENTRY_FIELDS.isdisjoint(data), "what a kind adds has names of its own"
         channel = self.channels[channel_id]
         at = max(self.now, channel.head_at)  # time never runs back in a channel
         self.channels[channel_id] = channel._replace(head=channel.head + 1, head_at=at)
@@ -72,7 +73,7 @@ class Transaction:
         """
         if ACCESS not in self.channels:
             self.channels |= lock_channels(self.connection, [ACCESS])
-        self.append(ACCESS, "access", data={"reason": reason, **whom})
+        self.append(ACCESS, "access", data={"reason": reason, "about": whom})
 
     def finish(self) -> None:
         """Stores what was appended, and reads it as readers will see it; the last thing before the commit."""

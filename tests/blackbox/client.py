@@ -230,6 +230,7 @@ class Client:
             reply.set_result(frame["ok"])
         elif not reply.done():
             reply.set_exception(Refused(frame["error"]))
+            reply.exception()  # who does not wait for it needs no word of it
 
     def _stand(self, command: Frame, frame: Frame) -> None:
         """From where a subscription goes on."""

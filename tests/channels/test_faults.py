@@ -95,6 +95,15 @@ async def mortal(tmp_path: Path) -> AsyncIterator[tuple[PostgresServer, Communit
             yield server, hub
 
 
+async def test_a_hub_whose_database_is_gone_stops_in_good_order(tmp_path: Path) -> None:
+    with PostgresServer() as server:
+        async with open_community(server.url(server.create_database()), tmp_path) as hub:
+            line, room, _ = await _room(hub, Lines(hub.node))
+            seq = (await line.do("send", channel=room, nonce="n", text="hello"))["seq"]
+            assert await line.do("read", channel=room, seq=seq) == {}
+            server.crash()
+
+
 async def test_postgresql_that_stops_and_starts_again_costs_nothing_that_was_acknowledged(
     mortal: tuple[PostgresServer, Community],
 ) -> None:

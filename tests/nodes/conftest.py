@@ -1,5 +1,6 @@
 """Two nodes of one hub, on both databases, with a real Redis between them."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -34,9 +35,13 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def nodes(
-    database_url: str, tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
+    tmp_path: Path,
+    redis: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[tuple[Here, Here]]:
-    """Two nodes that know of each other and rely on the bus."""
+    """Two nodes that know of each other, rely on the bus, and have no fault to log."""
     monkeypatch.setattr(redis_bus, "DOUBT_S", 1.5)
     async with AsyncExitStack() as stack:
         made = []
@@ -48,3 +53,5 @@ async def nodes(
         for here in made:
             await until(lambda here=here: here.node.hub.bus.is_ok, WAIT_S)  # type: ignore[misc]
         yield made[0], made[1]
+    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not faults, "what SQL makes good for hides it"

@@ -1,0 +1,38 @@
+"""`make faults SEEDS="1 2 3"`: long runs, an hour of them unless said, and a summary."""
+
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tests.faults.run import run
+
+SECONDS: Final = 150.0
+RUNS: Final = 20
+
+
+def main() -> int:
+    """Runs the seeds that are named, or new ones; gives the number of those in which a promise was broken."""
+    seeds = [int(word) for word in sys.argv[1:]] or [random.randrange(1_000_000) for _ in range(RUNS)]
+    broken = 0
+    for seed in seeds:
+        folder = Path(tempfile.mkdtemp(prefix="hubchat-faults-"))
+        verdict = asyncio.run(run(seed, folder, seconds=SECONDS, is_long=True))
+        told = ", ".join(f"{count:,} {what}" for what, count in verdict.counted.items())
+        print(f"seed {seed}: {len(verdict.violations)} violations; {told}", flush=True)
+        for line in verdict.violations[:20]:
+            print(f"  {line}", flush=True)
+        if verdict.violations:
+            broken += 1
+            print(f"  the nodes' logs are in {folder}", flush=True)
+        else:
+            shutil.rmtree(folder)
+    print(f"{len(seeds)} seeds, {broken} with violations")
+    return min(broken, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
