@@ -20,6 +20,7 @@ from hubchat.api import (
     invites,
     members,
     messages,
+    metrics,
     people,
     sessions,
     tokens,
@@ -73,7 +74,7 @@ def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]], *more: 
     table = tuple(row for rows in (*TABLES, *more) for row in rows)
     pages = Route("/{path:path}", Pages().answer, methods=METHODS)
     return Starlette(
-        routes=[*routes(API, table), *docs.routes(API, table), *health.ROUTES, pages],
+        routes=[*routes(API, table), *docs.routes(API, table), *health.ROUTES, *metrics.ROUTES, pages],
         middleware=[Middleware(Edge)],
         exception_handlers={HubError: tell_error, HTTPException: tell_no_route},
         lifespan=lifespan,

@@ -36,6 +36,7 @@ class Passwords:
         self._nobodys = _hash_of_nothing(settings)
         self._most = settings.password_threads + settings.password_queue
         self._under_way = 0
+        self.refused = 0  # since the start
         self._threads = ThreadPoolExecutor(settings.password_threads, "password")
 
     async def hash(self, password: str) -> str:
@@ -70,6 +71,7 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._under_way >= self._most:
+            self.refused += 1
             raise HubError("overloaded", retry_after_ms=BUSY_MS)
         self._under_way += 1
         loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ HEADERS: Final = {
 }
 HTTPS_ONLY: Final = "max-age=31536000"  # a year; said over https alone, where browsers heed it
 
-ANY_HOST: Final = frozenset({"/healthz", "/readyz"})
+ANY_HOST: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked by whatever watches the machine, at whatever name it has there; they tell nothing about anybody."""
 
 log: Final = logging.getLogger(__name__)

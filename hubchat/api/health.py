@@ -26,7 +26,8 @@ async def is_ready(request: Request) -> Response:
             await node.database.read(lambda connection: read_hub(connection, "log"))
     except TimeoutError:
         return refusal(HubError("database_unavailable", retry_after_ms=1_000))
-    return Json({"ok": True})
+    bus = node.hub.bus
+    return Json({"ok": True, **({"bus": "up" if bus.is_ok else "down"} if node.peers is not None else {})})
 
 
 ROUTES: Final = [Route("/healthz", is_alive), Route("/readyz", is_ready)]

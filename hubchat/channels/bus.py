@@ -32,6 +32,10 @@ class Bus(Protocol):
     def is_ok(self) -> bool:
         """Whether what other nodes say arrives, and what this one says too, as far as it knows."""
 
+    @property
+    def unpublished(self) -> int:
+        """How often something was not published, since the start."""
+
     async def open(self, hearer: Hearer) -> None:
         """Begins to listen. Returns once it is up, or after a second: then it is looked for until it is there."""
 
@@ -60,6 +64,7 @@ class SingleNode:
     """There is nobody else to tell."""
 
     is_ok = True
+    unpublished = 0
 
     async def open(self, hearer: Hearer) -> None:
         return

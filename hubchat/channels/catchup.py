@@ -44,6 +44,12 @@ class Catchup:
         self._reads = asyncio.Semaphore(READS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self.replayed = 0  # entries, since the start
+
+    @property
+    def behind(self) -> int:
+        """Readers that are being caught up just now."""
+        return len(self._behind) + sum(read.users for read in self._reading.values())
 
     def add(self, subscription: Subscription) -> None:
         """Takes a subscription with a position; it enters the readers in the turn in which it has reached them."""
@@ -99,6 +105,7 @@ class Catchup:
                 waits = True
                 self._read_later(reader, subscriptions)
         if parts:
+            self.replayed += len(parts)
             self.hub.turns.post(reader, b"".join(parts))
         return bool(subscriptions) and not waits and not reader.lagging
 
@@ -144,6 +151,7 @@ class Catchup:
             position = encoded.seq
         subscription.position = position
         if parts:
+            self.replayed += len(parts)
             self.hub.turns.post(subscription.reader, b"".join(parts))
 
     def _shared(self, live: Live, first: int) -> _Read:

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final
 
 from hubchat.channels.bus import Bus, Signal
+from hubchat.channels.counts import Counts
 from hubchat.channels.encoded import Encoded, joined
 from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.recent import Recent
@@ -44,7 +45,8 @@ class Hub:
         self.is_replaced = False  # history was seen to run back
         self.bus = bus
         self.recent = recent
-        self.turns = Turns(self._turn)
+        self.counts = Counts()
+        self.turns = Turns(self._turn, self.counts)
         self.channels: dict[int, Live] = {}
         self.accounts: dict[int, set[Reader]] = defaultdict(set)
         self.inboxes: dict[int, int] = {}
@@ -242,6 +244,8 @@ class Hub:
         if len(live.held) < HELD and live.held_bytes < HELD_BYTES:
             live.held[encoded.seq] = encoded
             live.held_bytes += encoded.size
+        else:
+            self.counts.refused_held += 1
         if live.opened and not live.repairing:
             self.repair(live, GAP_S)
 
@@ -263,6 +267,7 @@ class Hub:
         if live.repairing:
             return
         live.repairing = True
+        self.counts.repairs += 1
         task = asyncio.create_task(self._repair(live, wait_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -333,6 +338,7 @@ class Hub:
             self.recent.add(encoded)
         for kind, readers in live.readers.items():
             data = joined(batch, kind)
+            self.counts.deliveries += len(batch) * len(readers)
             if not outgoing:  # the common turn: one busy channel
                 outgoing.update(dict.fromkeys(readers, data))
                 for sink in posted.keys() & readers.keys():
@@ -374,6 +380,7 @@ class Hub:
             self._doubted = None
         else:
             self._doubted |= set(channels)
+        self.counts.gaps += 1
         self.on_gap(channels)
         if self._comparing is None:
             self._comparing = asyncio.create_task(self._compare_now())

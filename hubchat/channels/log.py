@@ -52,6 +52,11 @@ class Log:
         self._writes: set[asyncio.Task[Any]] = set()  # Any: a verb gives what it likes
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """Messages and changes that wait for their commit."""
+        return self._count
+
     # ------------------------------------------------------------ in
 
     def submit(self, item: Item) -> None:
@@ -59,6 +64,7 @@ class Log:
         if self._closed:
             raise HubError("restarting", retry_after_ms=1_000)
         if self._count >= WAITING or self._bytes + item.size > WAITING_BYTES:
+            self.hub.counts.refused_log += 1
             raise HubError("overloaded", retry_after_ms=1_000)
         self._count += 1
         self._bytes += item.size
@@ -147,6 +153,7 @@ class Log:
 
     async def _commit(self, batch: list[Item], *, wait: bool = True) -> bool:
         """Commits a batch; every item is told what became of it. False, and nobody told, when it was `Locked`."""
+        began = monotonic()
         try:
             made = await self.database.write(partial(commit_items, items=batch, now=self.clock(), wait=wait))
         except OutcomeUnknown:
@@ -161,6 +168,8 @@ class Log:
             else:
                 _tell(batch, [as_fault(log, error, f"can't store a {batch[0].action}:")])
         else:
+            self.hub.counts.commit_s.observe(monotonic() - began)
+            self.hub.counts.commit_items.observe(len(batch))
             self._finish(batch, made)
         return True
 

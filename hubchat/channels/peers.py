@@ -32,6 +32,11 @@ class Peers:
         self._live: dict[int, float] = {}  # node → when it was last heard on the bus, or first seen in SQL
         self._looked_at = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many other nodes live."""
+        return len(self._live)
+
     def _hear(self, node: int, _about: int, _signal: Signal) -> None:
         if node in self._live:
             self._live[node] = monotonic()

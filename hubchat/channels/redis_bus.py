@@ -42,6 +42,7 @@ class RedisBus:
         self._lanes: dict[str, Lane] = {}
         self._left: list[Lane] = []  # to be closed
         self._doubted_at = -math.inf
+        self.unpublished = 0
         self._moved = asyncio.Event()
         self._came_up = asyncio.Event()
         self._finder: asyncio.Task[None] | None = None
@@ -171,6 +172,7 @@ class RedisBus:
     def doubt(self) -> None:
         """Something was not published; until others have read that in our row, they do not rely on the bus."""
         self._doubted_at = monotonic()
+        self.unpublished += 1
 
     # ------------------------------------------------------------ in
 

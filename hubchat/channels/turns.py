@@ -5,6 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final, Protocol
 
+from hubchat.channels.counts import Counts
 from hubchat.framing import WireClass
 
 SLICE_S: Final = 0.010  # writing to 2,000 readers takes 12 ms; longer than this, others get their turn
@@ -35,8 +36,9 @@ class Turns:
     While a large turn is being written in slices, what is posted waits for the next one.
     """
 
-    def __init__(self, before: Callable[[dict[Sink, list[bytes]]], dict[Sink, bytes]]) -> None:
+    def __init__(self, before: Callable[[dict[Sink, list[bytes]]], dict[Sink, bytes]], counts: Counts) -> None:
         self._before = before
+        self._counts = counts
         self._posted: dict[Sink, list[bytes]] = {}
         self._outgoing: dict[Sink, bytes] = {}
         self._scheduled = False
@@ -79,6 +81,7 @@ class Turns:
                 self._wanted = False
                 posted, self._posted = self._posted, {}
                 self._outgoing = self._before(posted)
+                self._counts.writes += len(self._outgoing)
             self._write_slice()
         finally:  # whatever was wrong with this turn, the next one comes
             self._scheduled = bool(self._outgoing) or self._wanted

@@ -45,6 +45,11 @@ class Keeper:
         """How many there are, those that are opening or closing too."""
         return sum(map(len, self._wheel))
 
+    @property
+    def lagging(self) -> int:
+        """How many of them take less than is written."""
+        return sum(link.paused for lot in self._wheel for link in lot)
+
     def join(self, link: "Link") -> None:
         link.spoke = self._next_spoke
         self._next_spoke = (self._next_spoke + 1) % SPOKES
