@@ -183,7 +183,8 @@ class Close(NamedTuple):
 
 
 DONE: Final = Close(1000, "done", None)
-RESTARTING: Final = Close(1012, "restarting", (200, 5_000))
+RESTARTING_MS: Final = (200, 5_000)
+RESTARTING: Final = Close(1012, "restarting", RESTARTING_MS)
 HISTORY_REPLACED: Final = Close(1012, "history_replaced", (200, 2_000))
 SIGN_IN_ENDED: Final = Close(4001, "sign_in_ended", None)
 ACCOUNT_ENDED: Final = Close(4003, "account_ended", None)

@@ -28,6 +28,7 @@ class Line:
         self.reading = True
         self.closed_with: int | None = None
         self.session: Session
+        self.gateway: Admission
         self.on_write: Callable[[], None] = lambda: None
         self._ids = itertools.count(1)
         self._news = asyncio.Event()
@@ -113,6 +114,7 @@ class Lines:
 
     def open(self, caller: Caller | None = None, dialect: Dialect = "json") -> Line:
         line = Line(dialect)
+        line.gateway = self.admission
         admitted = Admitted(caller, None, self.admission.node.hub.access_epoch)
         line.session = self.admission.open(line, admitted)  # type: ignore[arg-type]  # a Link, as far as it is used
         return line

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hubchat import wire
 from hubchat.channels.items import Stored
 from hubchat.channels.live import Subscription
-from hubchat.errors import RESTARTING, STOOD_STILL, TOO_MANY_BAD, Close, HubError
+from hubchat.errors import RESTARTING, RESTARTING_MS, STOOD_STILL, TOO_MANY_BAD, Close, HubError
 from hubchat.faults import as_fault
 from hubchat.framing import message_frame
 from hubchat.gateway.commands import OTHERS, SCOPES, WRITES
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 REFUSALS: Final = frozenset({"bad_request", "too_large", "rate_limited", "forbidden", "unauthorized", "not_found"})
 SUBSCRIBES_A_SECOND: Final = 50
+COMES_BACK_MS: Final = 1
+"""Between two members who come back to the other nodes: they take 1,500 and more a second (docs/performance.md)."""
 BAD: Final = 100  # broken or refused commands in 10 s; a client that sends more is closed with 4009
 
 
@@ -174,7 +176,8 @@ class Session:
         self.bye(STOOD_STILL)
 
     def shutdown(self) -> None:
-        self.bye(RESTARTING)
+        most_ms = max(RESTARTING_MS[1], COMES_BACK_MS * self.link.gateway.keeper.links)
+        self.bye(RESTARTING._replace(reconnect_in_ms=(RESTARTING_MS[0], most_ms)))
 
     def closed(self) -> None:
         self._end()

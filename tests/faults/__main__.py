@@ -5,9 +5,11 @@ import random
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.faults.nemesis import Nemesis
 from tests.faults.run import run
 
 SECONDS: Final = 150.0
@@ -20,7 +22,7 @@ def main() -> int:
     broken = 0
     for seed in seeds:
         folder = Path(tempfile.mkdtemp(prefix="hubchat-faults-"))
-        verdict = asyncio.run(run(seed, folder, seconds=SECONDS, is_long=True))
+        verdict = asyncio.run(run(seed, folder, seconds=SECONDS, trouble=partial(Nemesis, is_long=True)))
         told = ", ".join(f"{count:,} {what}" for what, count in verdict.counted.items())
         print(f"seed {seed}: {len(verdict.violations)} violations; {told}", flush=True)
         for line in verdict.violations[:20]:

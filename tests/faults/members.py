@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+from collections import Counter
 from time import monotonic
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ class Witness(Client):
             open_timeout=NOTICED_S, close_timeout=0.2,
         )  # fmt: skip
         self.events: list[Event] = []
+        self.ends: Counter[str] = Counter()  # of connections, by close code
 
     def _take(self, frame: Frame) -> Frame:
         if frame.get("re") is None and "kind" in frame:
@@ -52,7 +54,9 @@ class Witness(Client):
 
     async def _one_connection(self) -> list[int] | None:
         try:
-            return await super()._one_connection()
+            wait_ms = await super()._one_connection()
+            self.ends[f"connections ended by {self.close_code}"] += 1
+            return wait_ms
         except Ended as ended:
             if ended.args == (1011,):  # a fault of the hub's: it has to be seen, and lived through
                 return None

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ import httpx2
 
 from tests.faults.history import Heard, History, Removal, Row, Stood, violations
 from tests.faults.members import REQUEST_S, Member, Witness
-from tests.faults.nemesis import Nemesis
+from tests.faults.nemesis import Nemesis, Trouble
+from tests.faults.proxy import Proxy
 from tests.faults.site import NAME, Site
 
 HANDLES: Final = ("ana", "ben", "cem", "dora", "emil", "fay")
@@ -55,8 +56,11 @@ class Lateness:
             self.worst_s = max(self.worst_s, monotonic() - began - 0.02)
 
 
-async def run(seed: int, folder: Path, *, seconds: float, is_long: bool = False) -> Verdict:
-    """Lets members live on a site for a while that a nemesis rages on, and judges."""
+Make = Callable[[Site, list[Proxy], random.Random], Trouble]
+
+
+async def run(seed: int, folder: Path, *, seconds: float, trouble: Make = Nemesis) -> Verdict:
+    """Lets members live on a site for a while that something happens to, and judges."""
     choice = random.Random(seed)  # repeatable on purpose
     lateness = Lateness()
     async with AsyncExitStack() as stack:
@@ -67,9 +71,9 @@ async def run(seed: int, folder: Path, *, seconds: float, is_long: bool = False)
             member.live = await stack.enter_async_context(_witness(member, choice))
             for channel in member.channels:
                 await member.follow(channel)
-        nemesis = Nemesis(site, [member.line for member in members], choice, is_long=is_long)
+        nemesis = trouble(site, [member.line for member in members], choice)
         await stack.enter_async_context(lateness.watched())
-        removals = await _live(members, closed, nemesis, choice, seconds)
+        removals = await _live(members, closed, site, nemesis, choice, seconds)
         found = await _settle(site, members)
         history = History(
             events={member.handle: member.live.events for member in members},
@@ -128,7 +132,7 @@ def _witness(member: Member, choice: random.Random) -> Witness:
 
 
 async def _live(
-    members: list[Member], closed: int, nemesis: Nemesis, choice: random.Random, seconds: float
+    members: list[Member], closed: int, site: Site, nemesis: Trouble, choice: random.Random, seconds: float
 ) -> list[Removal]:
     """Everybody writes, some are removed and let in again, and things go wrong; then all is mended."""
     calm, still = asyncio.Event(), asyncio.Event()
@@ -138,11 +142,11 @@ async def _live(
             group.create_task(member.write_on(still))
         moving = group.create_task(_move(members, closed, removals, calm, choice))
         raging = group.create_task(nemesis.rage(calm))
-        keeping = group.create_task(nemesis.site.keep())
+        keeping = group.create_task(site.keep())
         await asyncio.sleep(seconds)
         calm.set()
         await asyncio.gather(raging, moving)
-        await asyncio.gather(*(node.until_ready() for node in nemesis.site.nodes))
+        await asyncio.gather(*(node.until_ready() for node in site.nodes))
         still.set()
         keeping.cancel()
     return removals
@@ -217,4 +221,6 @@ def _counted(
         "removals": len(removals),
         "faults": sum(done.values()),
     })  # fmt: skip
+    for member in members:
+        counted.update(member.live.ends)
     return {**counted, **dict(sorted(done.items()))}

@@ -56,9 +56,7 @@ class NodeProcess:
         while True:
             await asyncio.sleep(0.5)
             if self.process is not None and self.process.poll() is not None:
-                said = self.log.read_text()
-                if AWAY not in said.splitlines()[-1]:
-                    raise RuntimeError(f"a node ended with {self.process.returncode}: {said[-3000:]}")
+                self._require_away(self.process.returncode)
                 self.restarts += 1
                 self.start()
 
@@ -76,12 +74,20 @@ class NodeProcess:
         if process is not None:
             process.wait()
 
-    async def stop(self) -> int:
-        """In good order; gives the exit code. Raises TimeoutExpired."""
+    async def stop(self) -> None:
+        """In good order. Raises TimeoutExpired; RuntimeError where it ended otherwise, but for a database away."""
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         process, self.process = self.process, None
-        return await asyncio.to_thread(process.wait, STOP_S) if process is not None else 0
+        if process is not None:
+            code = await asyncio.to_thread(process.wait, STOP_S)
+            if code:
+                self._require_away(code)
+
+    def _require_away(self, code: int) -> None:
+        said = self.log.read_text()
+        if AWAY not in said.splitlines()[-1]:
+            raise RuntimeError(f"a node ended with {code}: {said[-3000:]}")
 
     async def until_ready(self) -> None:
         """Raises TimeoutError."""

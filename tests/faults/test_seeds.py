@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.nemesis import Rolling
 from tests.faults.run import run
 
 SEEDS = (1, 2, 3)
-SECONDS = 25.0
+SECONDS = 20.0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -15,4 +16,12 @@ async def test_nothing_is_lost_doubled_leaked_or_out_of_order(seed: int, tmp_pat
     verdict = await run(seed, tmp_path, seconds=SECONDS)
     assert verdict.violations == [], verdict.counted
     assert verdict.counted["acknowledged"] > 100, verdict.counted
-    assert verdict.counted["faults"] > 5, verdict.counted
+    assert verdict.counted["faults"] > 3, verdict.counted
+
+
+async def test_a_rolling_restart_costs_members_a_new_connection_and_nothing_else(tmp_path: Path) -> None:
+    verdict = await run(0, tmp_path, seconds=1.0, trouble=Rolling)
+    assert verdict.violations == [], verdict.counted
+    assert verdict.counted["nodes restarted"] >= 3, verdict.counted
+    ends = {what for what in verdict.counted if what.startswith("connections ended")}
+    assert ends == {"connections ended by 1012"}

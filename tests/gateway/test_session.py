@@ -9,6 +9,7 @@ import pytest
 
 from hubchat.actions import me, members
 from hubchat.gateway import session
+from hubchat.gateway.keeper import Keeper
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.lines import WAIT_S, Gate, Lines
@@ -125,3 +126,14 @@ async def test_while_the_socket_is_full_no_reply_is_made_and_afterwards_each_one
     for one in asked:
         assert "entries" in await slow.reply(one)
     assert [message["re"] for message in slow.heard if message.get("re") in asked] == asked
+
+
+@pytest.mark.parametrize(("connections", "most_ms"), [(3, 5_000), (40_000, 40_000)])
+async def test_a_node_that_stops_spreads_those_who_come_back_over_the_others(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch, connections: int, most_ms: int
+) -> None:
+    line = lines.open(await hub.member("ana"))
+    monkeypatch.setattr(Keeper, "links", connections)
+    line.session.shutdown()
+    assert line.heard[-1]["bye"] == {"code": 1012, "reason": "restarting", "reconnect_in_ms": [200, most_ms]}
+    assert line.closed_with == 1012
