@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from hubchat.channels.bus import Signal
 from hubchat.channels.hub import Hub
@@ -21,6 +21,7 @@ from hubchat.storage.presence import read_personas, read_visible
 log = logging.getLogger(__name__)
 
 BATCH_S: Final = 1.0  # half of what presence may take (DESIGN.md); a page reload within it is not seen at all
+PART: Final = 10_000  # changes told in one payload: some 160 KB
 TYPING_S: Final = 3.0  # one signal for one member and channel in this time
 TYPING_KEPT: Final = 10_000  # members and channels remembered for it; more: the oldest are forgotten
 
@@ -44,6 +45,14 @@ class _Watch:
     told: dict[int, Presence] = field(default_factory=dict)
 
 
+class _Coming(NamedTuple):
+    """A node's beat of which more parts are to come: `end` changes have."""
+
+    version: int
+    end: int
+    members: dict[int, State]
+
+
 class Tracker:
     """The presence of this node's members, and its watchers."""
 
@@ -63,6 +72,7 @@ class Tracker:
         self._asks = 0
         self._said: dict[int, State] = {}  # what other nodes know of ours
         self._doubts = False  # another node asked for all of it
+        self._coming: dict[int, _Coming] = {}
         self._typed: dict[tuple[int, int], float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -195,20 +205,36 @@ class Tracker:
         was = {} if whole else self._said
         changes = {account: members.get(account) for account, _ in was.items() ^ members.items()}
         self._said, self._doubts = members, False
-        self.bus.tell(0, {"signal": "presence", "version": self._version, "whole": whole, "members": changes})
+        told = list(changes.items())
+        for start in range(0, len(told) or 1, PART):
+            end = start + PART
+            more, part = end < len(told), dict(told[start:end])
+            beat = {"signal": "presence", "version": self._version, "whole": whole, "from": start, "more": more}
+            self.bus.tell(0, {**beat, "members": part})
 
     def _hear(self, node: int, _about: int, signal: Signal) -> None:
-        """Another node's beat. One that does not follow the last one heard asks for everything."""
-        version, beat = signal["version"], self.roster.beats.get(node)
+        """Another node's beat, or a part of it. One that does not follow what was heard last asks for everything."""
+        version, start, beat = signal["version"], signal["from"], self.roster.beats.get(node)
+        if start:
+            coming = self._coming.pop(node, None)
+            if coming is None or (coming.version, coming.end) != (version, start):
+                return  # a part was lost: what stands there at last tells so
+            members = coming.members
+        elif signal["whole"] or beat is None:
+            members = {}
+        else:
+            members = dict(beat.members)
         if not signal["whole"] and (beat is None or version != beat.version + 1):
             return self._hear_at(node, 0, signal)
-        members = {} if signal["whole"] or beat is None else dict(beat.members)
         for account, state in signal["members"].items():
             if state is None:
                 members.pop(account, None)
             else:
                 members[account] = state
-        self._moved |= self.roster.merge(Beat(node, version, members))
+        if signal["more"]:
+            self._coming[node] = _Coming(version, start + len(signal["members"]), members)
+        else:
+            self._moved |= self.roster.merge(Beat(node, version, members))
 
     def _hear_at(self, node: int, _about: int, signal: Signal) -> None:
         """Another node says how far it is; who is behind asks for everything."""
@@ -225,6 +251,7 @@ class Tracker:
 
     def forget(self, node: int) -> None:
         """A node is gone, and with it who was there alone."""
+        self._coming.pop(node, None)
         self._moved |= self.roster.forget(node)
 
     # ------------------------------------------------------------ telling

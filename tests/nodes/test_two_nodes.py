@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hubchat.actions import members
 from hubchat.channels.items import Delete, Edit
+from hubchat.presence import tracker
 from hubchat.storage.sessions import Caller
 from tests.community import open_community
 from tests.lines import WAIT_S, Line
@@ -105,6 +106,28 @@ async def test_presence_typing_and_the_audience_cross(nodes: Nodes) -> None:
         await nodes[number % 2].lines.open(other).do("subscribe", channel=room)
     for line in (watcher, here):
         await until(lambda line=line: [s["count"] for s in _signals(line, "audience")][-1:] == [6], SOON_S)  # type: ignore[misc]
+
+
+async def test_a_node_full_of_members_tells_them_in_parts_and_again_when_one_is_lost(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker, "PART", 2)
+    one, two = nodes
+    crowd = [await one.hub.member(f"member-{number}") for number in range(7)]
+    hear = two.node.hub.on_signal["presence"]
+    lost: list[dict[str, Any]] = []
+
+    def hear_badly(node: int, about: int, signal: dict[str, Any]) -> None:
+        if signal["from"] == 2 and not lost:
+            lost.append(signal)
+        else:
+            hear(node, about, signal)
+
+    monkeypatch.setitem(two.node.hub.on_signal, "presence", hear_badly)
+    for member in crowd:
+        one.lines.open(member)
+    await until(lambda: all(two.node.tracker.roster.presence(m.account_id) == "online" for m in crowd), WAIT_S)
+    assert lost
 
 
 async def test_who_reads_on_one_node_is_told_what_is_unread_on_the_other(nodes: Nodes) -> None:
