@@ -20,12 +20,19 @@ REVISIONS: Final = str(Path(__file__).parent / "migrations")
 
 def upgrade(connection: sa.Connection) -> None:
     """Migrates, and makes what every hub has."""
-    _check(connection)
+    _require_known(MigrationContext.configure(connection).get_current_revision(), "the database")
+    make(connection, "head")
+    begin(connection)
+
+
+def make(connection: sa.Connection, revision: str) -> None:
+    """Brings the schema to a revision, and nothing more. Raises SchemaNewer for one that is not known here."""
+    if revision != "head":
+        _require_known(revision, "the copy")
     config = Config()
     config.set_main_option("script_location", REVISIONS)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    begin(connection)
+    command.upgrade(config, revision)
 
 
 def begin(connection: sa.Connection) -> None:
@@ -35,8 +42,7 @@ def begin(connection: sa.Connection) -> None:
         connection.execute(sa.insert(Hub), {"key": "log", "value": str(1 + secrets.randbelow(2**53 - 1))})
 
 
-def _check(connection: sa.Connection) -> None:
-    at = MigrationContext.configure(connection).get_current_revision()
+def _require_known(revision: str | None, what: str) -> None:
     known = {script.revision for script in ScriptDirectory(REVISIONS).walk_revisions()}
-    if at is not None and at not in known:
-        raise SchemaNewer(f"the database has schema {at}, which is newer than this hubchat: install the newer one")
+    if revision is not None and revision not in known:
+        raise SchemaNewer(f"{what} has schema {revision}, which is newer than this hubchat: install the newer one")
