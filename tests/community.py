@@ -110,9 +110,9 @@ class Community:
         return await self.read(lambda connection: int(connection.execute(query, {"channel": channel}).scalar_one()))
 
     async def revocations(self) -> list[dict[str, Any]]:
-        """What the access channel told of lost rights, oldest first."""
+        """What the access channel told of lost rights, oldest first: the reason, and whose by id."""
         told = [entry.data or {} for entry in await self.entries(ACCESS)]
-        return [one for one in told if one["reason"] != "presence"]
+        return [{"reason": one["reason"], **one["about"]} for one in told if one["reason"] != "presence"]
 
     async def empty(self) -> None:
         """Forgets everything; who opens the database next finds it as it is after the first migration."""
