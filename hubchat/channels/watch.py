@@ -40,6 +40,7 @@ class Watch:
         self._seen: int | None = None  # writes of others, on SQLite
         self._written = True  # since heads were last compared
         self._compared_at = 0.0
+        self._is_blind = False
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -59,6 +60,7 @@ class Watch:
         while True:
             try:
                 await self._round()
+                self._is_blind = False
                 if monotonic() - swept_at > SWEEP_S:
                     swept_at = monotonic()
                     self.hub.sweep()
@@ -67,7 +69,9 @@ class Watch:
                     await self._tidy()
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 self._seen = None
-                log.warning("the watch can't look into SQL", extra={"cause": type(error).__name__})
+                if not self._is_blind:  # once a trouble, however long it lasts
+                    log.warning("the watch can't look into SQL", extra={"cause": type(error).__name__})
+                self._is_blind = True
             await asyncio.sleep(WATCH_S)
 
     async def _round(self) -> None:

@@ -1,6 +1,7 @@
 """A database that is full, locked, read-only or gone in the middle: told, nothing lost, no restart needed."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,25 @@ async def test_a_database_that_another_process_holds_is_told_and_then_goes_on(
             assert (await line.do("history", channel=room))["head"] == start
             other.exec_driver_sql("ROLLBACK")
         assert (await _until_sent(line, room, "n"))["seq"] == start + 1
+
+
+@SQLITE
+@pytest.mark.parametrize("another", [False, True], ids=["deleted", "replaced"])
+async def test_a_database_file_that_is_gone_is_told_at_once_and_counts_again_when_it_is_back(
+    hub: Community, lines: Lines, tmp_path: Path, caplog: pytest.LogCaptureFixture, another: bool
+) -> None:
+    line, room, start = await _room(hub, lines)
+    file, aside = tmp_path / "hub.db", tmp_path / "aside"
+    file.rename(aside)
+    if another:
+        shutil.copy(aside, file)
+    for nonce in ("a", "b"):
+        assert (await line.do("send", channel=room, nonce=nonce, text="hello"))["reason"] == "database_unavailable"
+    assert (await line.do("history", channel=room))["code"] == "unavailable"
+    assert file.exists() == another, "nothing is begun in its place"
+    assert [record.levelname for record in caplog.records if "database file" in record.message] == ["ERROR"]
+    aside.rename(file)
+    assert (await _until_sent(line, room, "b"))["seq"] == start + 1
 
 
 @pytest.fixture
