@@ -4,7 +4,6 @@
 
 PORT ?= 8000
 PYTHON ?= python3 python3.13 python3.12 python3.11
-DATA = $(or $(HUBCHAT_DATA),data)
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -75,9 +74,8 @@ web: web/node_modules/.stamp
 run: $(VENV)/.stamp-run web
 	@exec $(BIN)/hubchat serve --demo --port $(PORT)
 
-demo-reset:
-	@rm -rf '$(DATA)/demo'
-	@echo 'The demo community is gone; make run begins it anew.'
+demo-reset: $(VENV)/.stamp-run
+	@$(BIN)/hubchat demo-reset
 
 # ---- prove ----
 

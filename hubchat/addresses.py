@@ -43,6 +43,30 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+class Advice(NamedTuple):
+    """What will not be as somebody may expect, and what to do."""
+
+    said: str
+    todo: str
+
+
+def advise(settings: Settings) -> list[Advice]:
+    """What an operator should know of the hub's addresses. None of it keeps the hub from starting."""
+    host = urlsplit(settings.url or "").hostname or ""
+    if settings.url is None and not is_loopback(settings.host):
+        return [Advice("HUBCHAT_URL is not set, so only http://localhost is answered", "set it to the hub's address")]
+    if settings.url is None or is_loopback(host):
+        return []
+    if settings.url.startswith("http:"):
+        return [Advice("passwords travel in the clear", "serve the hub by https, and set HUBCHAT_URL so")]
+    if not settings.trusted_proxies:
+        said = (
+            "HUBCHAT_TRUSTED_PROXIES is not set, so everybody behind the proxy that speaks https counts as one address"
+        )
+        return [Advice(said, "set it to the proxy's address, 127.0.0.1 for one on this machine")]
+    return []
+
+
 @lru_cache(maxsize=16)
 def _home(url: str | None, port: int) -> Home:
     urls = [url] if url is not None else [f"http://{host}:{port}" for host in LOOPBACK]

@@ -6,10 +6,12 @@ Each command imports what it needs when it runs, so that `--help` is there at on
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from hubchat.access import HubRole, Visibility
@@ -20,31 +22,75 @@ T = TypeVar("T")
 
 WRONG, USAGE = 1, 2
 
-app: Final = typer.Typer(
+
+class _Plain:
+    """A command whose flags, `--help` among them, are shown without a type: typer would call it <bool>."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # Any: typer keeps these types to itself
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class beside it
+        for one in params:
+            if getattr(one, "is_flag", False):
+                one.metavar = ""
+        return params
+
+
+class PlainCommand(_Plain, TyperCommand):
+    pass
+
+
+class PlainGroup(_Plain, TyperGroup):
+    pass
+
+
+def show_help(context: typer.Context) -> None:
+    """What a command is answered that needs another word."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(USAGE)
+
+
+group_of: Final = partial(typer.Typer, cls=PlainGroup, callback=show_help, invoke_without_command=True)
+app: Final = group_of(
     name="hubchat",
     help="A live community hub. `hubchat serve --demo` shows one; docs/operating.md says how to run your own.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, and with them secrets
 )
-user: Final = typer.Typer(help="Members: add one, set a password, make a sign-in link.", no_args_is_help=True)
-group: Final = typer.Typer(help="Groups: add one.", no_args_is_help=True)
+user: Final = group_of(help="Members: add one, set a password, make a sign-in link.")
+group: Final = group_of(help="Groups: add one.")
 app.add_typer(user, name="user")
 app.add_typer(group, name="group")
 
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="The data folder (HUBCHAT_DATA; `data`).")]
+Host = Annotated[str | None, typer.Option(metavar="HOST", help="The address to listen on (localhost).")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, metavar="PORT", help="The port to listen on (8000).")]
+DatabaseUrl = Annotated[str | None, typer.Option(metavar="URL", help="PostgreSQL instead of SQLite.")]
+RedisUrl = Annotated[str | None, typer.Option(metavar="URL", help="Redis between several nodes.")]
 Handle = Annotated[str, typer.Argument(metavar="HANDLE", help="A member's handle, without @.")]
 
 
-@app.command()
+@app.callback()
+def begin(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from hubchat import __version__
+
+        print(f"hubchat {__version__}")
+        raise typer.Exit
+    show_help(context)
+
+
+@app.command(cls=PlainCommand)
 def serve(
     data: Data = None,
-    host: Annotated[str | None, typer.Option(help="The address to listen on (localhost).")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on (8000).")] = None,
-    database_url: Annotated[str | None, typer.Option(metavar="URL", help="PostgreSQL instead of SQLite.")] = None,
-    redis_url: Annotated[str | None, typer.Option(metavar="URL", help="Redis between several nodes.")] = None,
+    host: Host = None,
+    port: Port = None,
+    database_url: DatabaseUrl = None,
+    redis_url: RedisUrl = None,
     demo: Annotated[bool, typer.Option("--demo", help="The demo community, in DATA/demo, for this machine.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; this release runs one.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; this release runs one.")] = None,
 ) -> None:
     """Run the hub until Ctrl-C."""
     from hubchat import starting
@@ -53,12 +99,10 @@ def serve(
         data=data, host=host, port=port, database_url=database_url, redis_url=redis_url, demo=demo or None,
         workers=workers,
     )  # fmt: skip
-    if settings.workers > 1:
-        raise Refused("more than one worker needs Redis between them, and that comes in a later release", USAGE)
     starting.serve(settings)
 
 
-@user.command("add")
+@user.command("add", cls=PlainCommand)
 def add_user(
     handle: Handle,
     email: Annotated[str | None, typer.Option(help="Their address, if they want one kept.")] = None,
@@ -74,30 +118,38 @@ def add_user(
 
     password = _first_line() if password_stdin else None
 
-    async def add(node: "Node") -> int:
+    async def add(node: "Node") -> tuple[int, bool]:
         rank: HubRole = role
         made = await accounts.create(node, handle, name or handle, email=email, role=rank, password=password)
-        return made.persona_id
+        return made.persona_id, await accounts.has_others_at(node, email)
 
-    print(_on_node(data, add))
+    made, is_shared = _on_node(data, add)
+    print(made)
+    if is_shared:
+        print("hubchat: another account has this e-mail address too", file=sys.stderr)
 
 
-@user.command("password")
+@user.command("password", cls=PlainCommand)
 def set_password(handle: Handle, data: Data = None) -> None:
     """Set a member's password, asked for here or read from standard input; their sessions end."""
     from hubchat.actions import accounts
+    from hubchat.actions.operator import act_as
 
     if sys.stdin.isatty():
+        _on_node(data, lambda node: act_as(node, handle))  # before a password is typed twice for nobody
         password: str = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         password = _first_line()
     _on_node(data, lambda node: accounts.set_password(node, handle, password))
 
 
-@user.command("link")
+@user.command("link", cls=PlainCommand)
 def link_user(
     handle: Handle,
-    port: Annotated[int | None, typer.Option(help="The port served, where HUBCHAT_URL is not set.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, metavar="PORT", help="The port served, where HUBCHAT_URL is not set."),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Print a link that signs a member in, once, within an hour."""
@@ -111,7 +163,7 @@ def link_user(
     print(_on_node(data, link))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def token(
     handle: Handle,
     name: Annotated[str, typer.Option(help="What it is for, as its owner will see it.")] = "command line",
@@ -135,7 +187,7 @@ def token(
     print(_on_node(data, make))
 
 
-@group.command("add")
+@group.command("add", cls=PlainCommand)
 def add_group(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="Its address: a-z, 0-9 and -.")],
     title: Annotated[str, typer.Option(help="What it is called.")],
@@ -161,7 +213,7 @@ def add_group(
     print(_on_node(data, add))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def say(
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="A channel's id, or a group's address.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - reads it from standard input.")],
@@ -179,13 +231,37 @@ def say(
     print(_on_node(data, send))
 
 
-@app.command("doctor")
-def examine(data: Data = None) -> None:
+@app.command("doctor", cls=PlainCommand)
+def examine(
+    data: Data = None,
+    host: Host = None,
+    port: Port = None,
+    database_url: DatabaseUrl = None,
+    redis_url: RedisUrl = None,
+) -> None:
     """Look at settings, database, data folder, clock, port and open files, and say what to do."""
     from hubchat import doctor
 
-    if not doctor.examine(lambda: _settings(data=data)):
+    def given() -> "Settings":
+        return _settings(data=data, host=host, port=port, database_url=database_url, redis_url=redis_url)
+
+    if not doctor.examine(given):
         raise typer.Exit(WRONG)
+
+
+@app.command("demo-reset", cls=PlainCommand)
+def reset_demo(data: Data = None) -> None:
+    """Forget the demo community; the next start of the demo begins it anew."""
+    from hubchat import settings
+    from hubchat.demo.ground import forget_demo
+
+    found = settings.load(data=data)
+    if not forget_demo(found.data):
+        print("There is no demo community.")
+    elif found.database_url is None:
+        print("The demo community is gone; the next start begins it anew.")
+    else:
+        print("The demo's folder is gone; what HUBCHAT_DATABASE_URL names is left as it is.")
 
 
 class Refused(Exception):
@@ -220,7 +296,9 @@ def _told(error: Exception) -> str:
         return str(error)
     if isinstance(error, HubError):
         if error.reason == "database_unavailable":
-            return "the database can't be reached or written; `hubchat doctor` looks closer"
+            from hubchat.storage.looks import explain
+
+            return "; ".join(explain(error))
         fields = "; ".join(f"{name}: {why}" for name, why in (error.fields or {}).items())
         return f"{error.message} ({fields or error.reason})"
     if isinstance(error, OSError) and error.filename:

@@ -1,25 +1,25 @@
 """`hubchat doctor`: looks at what a hub stands on, changes nothing, and says of what is wrong what to do."""
 
 import asyncio
+import os
 import resource
 import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
-from hubchat.addresses import home, is_loopback
+from hubchat.addresses import advise, home
 from hubchat.channels.bus import Signal
 from hubchat.channels.encoded import Encoded
 from hubchat.channels.redis_bus import RedisBus
 from hubchat.channels.redis_servers import servers_at
-from hubchat.errors import HubError, OperatorError
-from hubchat.folder import is_open_to_others
+from hubchat.errors import OperatorError
+from hubchat.folder import FolderError, is_open_to_others, try_folder
 from hubchat.logs import set_up
 from hubchat.settings import Settings
-from hubchat.storage.database import SqliteDatabase, new_id, now_ms, open_database
-from hubchat.storage.looks import NONE, Look, look
+from hubchat.storage.database import SqliteDatabase, Unavailable, new_id, now_ms, open_database
+from hubchat.storage.looks import NONE, Look, explain, look
 
 DISK_BYTES: Final = 1 << 30  # a busy hub writes some 100 MB a day: a week's warning
 FILES: Final = 4_096  # each connection is one; an ordinary machine grants this much
@@ -53,7 +53,7 @@ def _findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
     except OperatorError as error:
         yield Finding("settings", str(error), "mend the setting; docs/operating.md has them all")
         return
-    yield settings_found(settings)
+    yield from settings_found(settings)
     yield folder_found(settings)
     yield from asyncio.run(database_found(settings))
     if settings.redis_url is not None:
@@ -62,29 +62,27 @@ def _findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
     yield files_found()
 
 
-def settings_found(settings: Settings) -> Finding:
+def settings_found(settings: Settings) -> list[Finding]:
+    """What may not be as expected; where there is nothing, the hub's address."""
+    if told := [Finding("settings", *one) for one in advise(settings)]:
+        return told
     said = f"the hub is at {home(settings, settings.port).url}"
-    if settings.url is None:
-        said += " (HUBCHAT_URL is not set: this machine alone)"
-    elif settings.url.startswith("http:") and not is_loopback(urlsplit(settings.url).hostname or ""):
-        return Finding("settings", said, "passwords travel in the clear: serve it by https and set HUBCHAT_URL so")
-    return Finding("settings", said)
+    return [
+        Finding("settings", said + (" (HUBCHAT_URL is not set: this machine alone)" if settings.url is None else ""))
+    ]
 
 
 def folder_found(settings: Settings) -> Finding:
     folder = settings.data
     try:
-        if not folder.exists():
-            return Finding("data folder", f"{folder} is not there yet; the first start makes it")
-        if is_open_to_others(folder):
-            return Finding("data folder", f"others may look into {folder}", f"chmod 700 {folder}")
-        free = shutil.disk_usage(folder).free
-        probe = folder / ".doctor"
-        probe.touch(0o600)
-        probe.unlink()
-    except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
-        return Finding("data folder", f"{folder} can't be written: {why}", "give it to the user that runs the hub")
+        try_folder(folder)
+    except FolderError as error:
+        return Finding("data folder", error.said, error.todo)
+    if not folder.exists():
+        return Finding("data folder", f"{folder} is not there yet; the first start makes it")
+    if is_open_to_others(folder):
+        return Finding("data folder", f"others may look into {folder}", f"chmod 700 {folder}")
+    free = shutil.disk_usage(folder).free
     if free < DISK_BYTES:
         return Finding("data folder", f"{free >> 20} MB are free on its disk", "make room: a full disk stops the hub")
     return Finding("data folder", f"{folder} is writable, {free >> 30} GB free")
@@ -95,12 +93,11 @@ async def database_found(settings: Settings) -> list[Finding]:
     database = open_database(settings.database_url, settings.data)
     kind = "SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL"
     try:
-        if isinstance(database, SqliteDatabase) and not database.path.exists():  # asked, it would be made
+        if isinstance(database, SqliteDatabase) and not os.access(database.path, os.F_OK):  # asked, it would be made
             return [Finding("database", f"{kind}; not there yet, the first start makes it"), clock_found(None)]
         seen = await database.read(look)
-    except HubError:
-        todo = "see that it runs, and HUBCHAT_DATABASE_URL; or that the file is the hub's own user's to read and write"
-        return [Finding("database", f"{kind} can't be reached", todo), clock_found(None)]
+    except Unavailable as error:
+        return [Finding("database", *explain(error)), clock_found(None)]
     finally:
         await database.close()
     if not seen.is_known:

@@ -40,7 +40,7 @@ class PortTaken(CannotListen):
     """Somebody listens there already."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is taken; try: make run PORT={port + 1 if port < 65535 else 8000}")
+        super().__init__(f"port {port} is taken; name another one by --port or HUBCHAT_PORT")
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

@@ -1,8 +1,12 @@
 """Every setting, its default and its unit: `HUBCHAT_…` in the environment, or `hubchat.toml` in the data folder."""
 
+import os
 import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -13,6 +17,10 @@ from hubchat.errors import OperatorError
 PositiveInt = Annotated[int, Field(ge=1)]
 Limit = Annotated[int, Field(ge=0)]
 """A limit; 0 means none."""
+
+
+NOT_THE_HUBS: Final = ("test_", "skip_frontend", "dev_hub", "corpus")
+"""How names in HUBCHAT_ begin that the build and the tests look for."""
 
 
 class SettingsError(OperatorError):
@@ -37,7 +45,7 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="localhost", description="the address, or name for several, to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
-    workers: PositiveInt = Field(default=1, description="processes on the port; more than 1 needs Redis")
+    workers: PositiveInt = Field(default=1, description="processes on the port; this release runs one")
     demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
     signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
     guests: bool = Field(default=True, description="whether people without an account read public groups")
@@ -57,6 +65,23 @@ class Settings(BaseSettings):
     recent_bytes: PositiveInt = Field(default=64 << 20, description="bytes kept of busy channels' newest entries")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged")
     log_format: Literal["text", "json"] = Field(default="text", description="how it is logged")
+
+    @field_validator("workers")
+    @classmethod
+    def _one(cls, value: int) -> int:
+        if value > 1:
+            raise ValueError("more than one process on a port comes in a later release; start several nodes instead")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for one in filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError("want addresses or networks, by commas: 127.0.0.1, 10.0.0.0/8") from None
+        return value
 
     @field_validator("url")
     @classmethod
@@ -90,6 +115,7 @@ def load(**given: Any) -> Settings:
 
     Raises SettingsError with one line for each wrong setting.
     """
+    _require_known(os.environ)
     given = {name: value for name, value in given.items() if value is not None}
     try:
         folder = Settings(**({"data": given["data"]} if "data" in given else {})).data
@@ -100,8 +126,6 @@ def load(**given: Any) -> Settings:
 
 def _from_file(path: Path) -> dict[str, Any]:
     """What hubchat.toml says and the environment does not."""
-    import os
-
     try:
         told = tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -110,9 +134,28 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path.name} can't be read: {type(error).__name__}") from None
     names = {name.lower().removeprefix("hubchat_"): value for name, value in told.items()}
     if unknown := sorted(names.keys() - Settings.model_fields.keys()):
-        raise SettingsError(f"{path.name} has unknown settings: {', '.join(unknown)}")
+        raise SettingsError(f"in {path.name}: {'; '.join(map(_unknown, unknown))}")
     environment = {name.upper() for name in os.environ}
     return {name: value for name, value in names.items() if f"HUBCHAT_{name.upper()}" not in environment}
+
+
+def _require_known(environment: Iterable[str]) -> None:
+    """Raises SettingsError for a name that is none of ours: misspelt, it could leave open what is to be closed."""
+    prefix = "HUBCHAT_"
+    names = {name.upper().removeprefix(prefix).lower() for name in environment if name.upper().startswith(prefix)}
+    unknown = [name for name in sorted(names - Settings.model_fields.keys()) if not name.startswith(NOT_THE_HUBS)]
+    if unknown:
+        raise SettingsError("; ".join(_unknown(prefix + name.upper()) for name in unknown))
+
+
+def _unknown(name: str) -> str:
+    """`name` as it was written, and the setting that may have been meant."""
+    known = list(Settings.model_fields)
+    near = get_close_matches(name.lower().removeprefix("hubchat_"), known, n=1)
+    if not near:
+        return f"{name} is no setting"
+    meant = f"HUBCHAT_{near[0].upper()}" if name.isupper() else near[0]
+    return f"{name} is no setting; {meant} is one"
 
 
 def _shape(part: Any) -> str:

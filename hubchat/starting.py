@@ -3,38 +3,65 @@
 The port first, for nothing is made where nobody can be served; then the folder, the node, and the words.
 """
 
+import os
+import socket
 import sys
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Final
 
 from hubchat import __version__, server
 from hubchat.actions.links import LINK_MS, first_admin_link, write_first_admin
-from hubchat.addresses import home, is_loopback
+from hubchat.addresses import advise, home
 from hubchat.api.pages import STATIC
 from hubchat.demo.ground import open_demo, open_ground
-from hubchat.folder import open_folder
+from hubchat.errors import OperatorError
+from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
+from hubchat.server import PortTaken
 from hubchat.settings import Settings
+from hubchat.storage.database import sqlite_path
 
 LINK_MINUTES: Final = LINK_MS // 60_000
 
 
 def serve(settings: Settings) -> None:
     """Serves until told to stop. Raises OperatorError for what an operator can mend, Unavailable."""
-    sockets = server.listen(settings.host, settings.port)
-    if settings.demo:
-        open_ground(settings.data)
-    else:
-        open_folder(settings.data)
-    opened = open_demo if settings.demo else open_node
-    server.serve(settings, sockets, partial(opened, settings), _greet)
+    sockets = _listen(settings)
+    with ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(one)
+        if settings.demo:
+            open_ground(settings.data)
+        else:
+            open_folder(settings.data)
+        stack.enter_context(hold_database(settings))
+        opened = open_demo if settings.demo else open_node
+        server.serve(settings, sockets, partial(opened, settings), _greet)
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    try:
+        return server.listen(settings.host, settings.port)
+    except PortTaken:
+        if settings.demo and "MAKELEVEL" in os.environ:  # which make sets for what it runs
+            other = settings.port + 1 if settings.port < 65535 else 8000
+            raise OperatorError(f"port {settings.port} is taken; try: make run PORT={other}") from None
+        raise
+
+
+def hold_database(settings: Settings) -> AbstractContextManager[None]:
+    """Keeps a second hub from a SQLite file: members of one would not see who is at the other. Raises Held.
+
+    Commands work beside it. Nodes on PostgreSQL are made to be several, and may share a data folder too.
+    """
+    file = sqlite_path(settings.database_url, settings.data)
+    return nullcontext() if file is None else hold(file.with_name(PID))
 
 
 def warnings(settings: Settings) -> list[str]:
     """What is set or missing and will not do what somebody may expect."""
-    told = []
-    if settings.url is None and not is_loopback(settings.host):
-        told.append("HUBCHAT_URL is not set, so only http://localhost is answered; set it to the hub's address")
+    told = [f"{one.said}; {one.todo}" for one in advise(settings)]
     if not (STATIC / "index.html").exists():
         told.append("the web client is not built, so there are no pages: make web")
     return told
@@ -48,7 +75,8 @@ async def _greet(node: Node, port: int) -> None:
     for line in told:
         print(f"hubchat: {line}", file=sys.stderr, flush=True)
     url = home(node.settings, port).url
-    print(f"hubchat {__version__} runs at {url} (Ctrl-C stops it)", flush=True)
+    here = "" if node.settings.url is None else f", listening on {node.settings.host} at port {port}"
+    print(f"hubchat {__version__} runs at {url}{here} (Ctrl-C stops it)", flush=True)
     if node.settings.demo:
         print('Sign in there with "continue as ...": everybody is invented, nobody has a password.', flush=True)
         if node.settings.url is None:

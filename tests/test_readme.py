@@ -21,9 +21,9 @@ def commands(heading: str) -> list[str]:
 def test_the_lines_from_the_demo_to_a_real_hub_make_one(tmp_path: Path) -> None:
     export, *lines, last = commands("From the demo to a real hub")
     url = "https://hub.example.org"
-    assert export == f"export HUBCHAT_DATA={DATA} HUBCHAT_URL={url}"
+    assert export == f"export HUBCHAT_DATA={DATA} HUBCHAT_URL={url} HUBCHAT_TRUSTED_PROXIES=127.0.0.1"
     assert last == "hubchat serve"
-    program = Program(tmp_path / "data", {"HUBCHAT_URL": url})
+    program = Program(tmp_path / "data", {"HUBCHAT_URL": url, "HUBCHAT_TRUSTED_PROXIES": "127.0.0.1"})
     path = f"{Path(HUBCHAT).parent}:{program.environment['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", "\n".join(lines)], env={**program.environment, "PATH": path}, capture_output=True, text=True,
@@ -34,6 +34,7 @@ def test_the_lines_from_the_demo_to_a_real_hub_make_one(tmp_path: Path) -> None:
     assert account.isdigit()
     assert group.isdigit()
     assert link.startswith(f"{url}/sign-in#")
+    assert "wrong settings" not in program.run("doctor").stdout
     with program.serving() as running:
         assert running.stop() == 0
 

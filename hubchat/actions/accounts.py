@@ -1,12 +1,13 @@
 """Accounts on the operator's word: the command line and the demo make them."""
 
+from collections.abc import Iterable
+
 from hubchat.access import HubRole
 from hubchat.actions.names import HANDLE, read_email, read_name
 from hubchat.actions.sessions import end_others
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
-from hubchat.passwords import require_short
 from hubchat.storage import accounts, credentials
 from hubchat.storage.accounts import Made, Me, NewAccount
 
@@ -22,20 +23,31 @@ async def create(
     trusted: bool = True,
     bot: bool = False,
 ) -> Made:
-    """Makes an account. Reserved and look-alike handles are the operator's to give, and easy passwords too.
+    """Makes an account. Reserved and look-alike handles are the operator's to give.
 
-    Without a password it signs in by a link alone. Raises `handle_invalid`, `handle_taken`, `name_invalid` …
+    Without a password it signs in by a link alone. Raises `handle_invalid`, `handle_taken`, `password_weak` …
     """
     if not HANDLE.fullmatch(handle):
         raise HubError("handle_invalid")
     new = NewAccount(handle, read_name(name), read_email(email), role, trusted=trusted, bot=bot)
-    hashed = None if password is None else await _hash(node, password)
+    if await node.database.read(lambda connection: accounts.is_handle_taken(connection, handle)):
+        raise HubError("handle_taken")  # before the password is judged, and hashed
+    hashed = None if password is None else await _hash(node, password, [handle, new.name, new.email])
     return await node.log.write(lambda tx: insert(tx, new, hashed))
 
 
+async def has_others_at(node: Node, email: str | None) -> bool:
+    """Whether more than one account has this address, which belongs to nobody until it is confirmed."""
+    address = read_email(email)
+    return address is not None and await node.database.read(lambda connection: accounts.is_shared(connection, address))
+
+
 async def set_password(node: Node, handle: str, password: str) -> None:
-    """Sets a member's password and ends all their sessions; raises `person_unknown`."""
-    hashed = await _hash(node, password)
+    """Sets a member's password and ends all their sessions; raises `person_unknown`, `password_weak`."""
+    me = await node.database.read(lambda connection: accounts.read_me_by_handle(connection, handle))
+    if me is None:
+        raise HubError("person_unknown", f"there is no member @{handle}")
+    hashed = await _hash(node, password, [handle, me.name, me.email])
 
     def verb(tx: Transaction) -> None:
         account_id = require_account(tx, handle).account_id
@@ -71,8 +83,7 @@ def store_password(
     end_others(tx, account_id, session_id)
 
 
-async def _hash(node: Node, password: str) -> str:
-    require_short(password)
-    if not password:
-        raise HubError("password_weak")
+async def _hash(node: Node, password: str, known: Iterable[str | None]) -> str:
+    words = [part for word in known if word for part in word.split("@")]
+    await node.passwords.require_strong(password, words)
     return await node.passwords.hash(password)

@@ -5,6 +5,7 @@ It is begun once. What was left half made, since the process was ended meanwhile
 
 import asyncio
 import fcntl
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,12 +17,13 @@ from hubchat.demo.bots import talking
 from hubchat.demo.making import tell
 from hubchat.demo.story import read_story
 from hubchat.errors import OperatorError
-from hubchat.folder import open_folder
+from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
 from hubchat.settings import Settings
 from hubchat.storage import demo
 from hubchat.storage.database import now_ms, open_database
 
+FOLDER: Final = "demo"
 MARK: Final = "made-by-the-demo"
 MARK_TEXT: Final = "The demo community lives here. The whole folder may be deleted: `make demo-reset`.\n"
 AGAIN_S: Final = 0.05  # between looks at whether another process has finished making it
@@ -39,7 +41,7 @@ def demo_settings(given: Settings) -> Settings:
         )
     if given.url is not None and not is_loopback(urlsplit(given.url).hostname or ""):
         raise NotTheDemos("HUBCHAT_URL is not local, and the demo signs everybody in without a password: unset it")
-    return given.model_copy(update={"demo": True, "data": given.data / "demo"})
+    return given.model_copy(update={"demo": True, "data": given.data / FOLDER})
 
 
 def open_ground(folder: Path) -> None:
@@ -49,6 +51,18 @@ def open_ground(folder: Path) -> None:
         raise NotTheDemos(f"the demo did not make {folder}: move it away, or name another data folder by --data")
     open_folder(folder)
     mark.write_text(MARK_TEXT, "utf-8")
+
+
+def forget_demo(data: Path) -> bool:
+    """Deletes the demo's folder in `data`; False where there is none. Raises NotTheDemos, and Held while it runs."""
+    folder = data / FOLDER
+    if not folder.exists():
+        return False
+    if not (folder / MARK).exists():
+        raise NotTheDemos(f"the demo did not make {folder}: look what it is, and delete it yourself")
+    with hold(folder / PID):
+        shutil.rmtree(folder)
+    return True
 
 
 @asynccontextmanager

@@ -111,6 +111,14 @@ def is_likeness_taken(connection: sa.Connection, likeness: str) -> bool:
     return found.first() is not None
 
 
+def is_shared(connection: sa.Connection, email: str) -> bool:
+    """Whether more than one account has this address."""
+    found = connection.execute(
+        sa.select(_account.c.id).where(sa.func.lower(_account.c.email) == email.lower()).limit(2)
+    )
+    return len(found.all()) > 1
+
+
 def has_administrator(connection: sa.Connection) -> bool:
     found = connection.execute(sa.select(_account.c.id).where(_account.c.role == "admin", _account.c.state == "active"))
     return found.first() is not None

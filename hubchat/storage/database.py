@@ -6,7 +6,6 @@ run in threads (one writer, four readers), on PostgreSQL by `run_sync` over asyn
 
 import asyncio
 import logging
-import os
 import secrets
 import sqlite3
 import threading
@@ -41,10 +40,14 @@ POOL: Final = 12  # PostgreSQL connections a node; waiting for one longer than C
 
 
 class Unavailable(HubError):
-    """The database can't be reached, is full, read-only or locked. Nothing was stored."""
+    """The database can't be reached, is full, read-only or locked. Nothing was stored.
 
-    def __init__(self) -> None:
+    `cause` is for operators: SQLite's name of the error, or PostgreSQL's SQLSTATE; empty where nothing answered.
+    """
+
+    def __init__(self, cause: str = "") -> None:
         super().__init__("database_unavailable", retry_after_ms=1_000)
+        self.cause = cause
 
 
 class Locked(HubError):
@@ -192,8 +195,8 @@ class SqliteDatabase:
         if self._is_gone:
             if not was_gone:
                 log.error(
-                    "the database file was deleted, moved or replaced: nothing is stored any more. Put it back as it was, "
-                    "or stop the hub, see that the right file is there, and start it again"
+                    "the database file was deleted, moved or replaced: nothing is stored any more. "
+                    "Put it back as it was; or stop the hub, see that the right file is there, and start it again"
                 )
             raise Unavailable
         if was_gone:
@@ -201,7 +204,7 @@ class SqliteDatabase:
 
     def _file_there(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -214,8 +217,8 @@ class SqliteDatabase:
             self._own.connection = None
 
     def _broken(self, error: BaseException) -> Unavailable:
-        log.warning("database: %s", _cause(error))
-        return Unavailable()
+        log.warning("database: %s", _told(error))
+        return Unavailable(_cause(error))
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
@@ -311,7 +314,7 @@ class PostgresDatabase:
             async with self.engine.connect() as connection:
                 return await connection.run_sync(work)
         except Exception as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     async def _write(self, work: Work[T]) -> T:
         committing = False
@@ -323,9 +326,9 @@ class PostgresDatabase:
                 return done
         except Exception as error:
             if committing and not isinstance(error, HubError):
-                log.warning("database: lost while committing: %s", _cause(error))
+                log.warning("database: lost while committing: %s", _told(error))
                 raise OutcomeUnknown from error
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     async def foreign_writes(self) -> int | None:
         return None
@@ -343,21 +346,25 @@ class PostgresDatabase:
         await self.engine.dispose()
         await asyncio.sleep(0)  # connections that were cut off end in the next turn
 
-    def _translated(self, error: Exception) -> Exception:
+    def translated(self, error: Exception) -> Exception:
+        """What to raise for what the database answered."""
         if isinstance(error, DBAPIError) and sqlstate(error) in _LOCKED:
             return Locked()
         gone = isinstance(error, PoolTimeout | OSError | asyncio.TimeoutError | InvalidRequestError) or (
-            isinstance(error, DBAPIError) and (error.connection_invalidated or sqlstate(error)[:2] in _GONE)
+            isinstance(error, DBAPIError)
+            and (error.connection_invalidated or sqlstate(error)[:2] in _GONE or sqlstate(error) == FORBIDDEN)
         )
         if not gone:
             return error
-        log.warning("database: %s", _cause(error))
-        return Unavailable()
+        log.warning("database: %s", _told(error))
+        return Unavailable(_cause(error))
 
 
-_GONE: Final = frozenset({"08", "53", "57", "58", "25", "XX"})
-"""SQLSTATE classes of a server that is away, full, shutting down or read-only."""
+_GONE: Final = frozenset({"08", "53", "57", "58", "25", "XX", "28", "3D"})
+"""SQLSTATE classes of a server that is away, full, shutting down or read-only, or lets nobody in."""
 
+
+FORBIDDEN: Final = "42501"  # the hub's user may not: the database is somebody else's
 
 _LOCKED: Final = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs of a lock that was not had in time, of a deadlock, and of a conflict."""
@@ -375,6 +382,10 @@ def asyncpg_url(url: str) -> sa.URL:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong, without the statement's values: those are members' words."""
     orig: Any = getattr(error, "orig", None) or error
-    return f"{type(orig).__name__} {getattr(orig, 'sqlite_errorname', None) or getattr(orig, 'sqlstate', '') or ''}"
+    return getattr(orig, "sqlite_errorname", None) or getattr(orig, "sqlstate", None) or ""
+
+
+def _told(error: BaseException) -> str:
+    """What went wrong, without the statement's values: those are members' words."""
+    return f"{type(getattr(error, 'orig', None) or error).__name__} {_cause(error)}"

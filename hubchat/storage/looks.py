@@ -1,4 +1,7 @@
-"""What `hubchat doctor` asks a database: it changes nothing, and needs no table to be there."""
+"""What operators are told of a database: how it is, without changing it, and why it can't be had.
+
+`look` needs no table to be there.
+"""
 
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -7,7 +10,34 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from hubchat.errors import HubError
+from hubchat.storage.database import FORBIDDEN, Unavailable
+
 NONE: Final = "none"
+
+
+ADVICE: Final = (
+    (
+        "SQLITE_NOTADB",
+        "hubchat.db is damaged, or something else",
+        "move it away, or put a copy of the hub's in its place",
+    ),
+    ("SQLITE_CORRUPT", "hubchat.db is damaged", "stop the hub, and put a copy in its place"),
+    ("SQLITE_BUSY", "another program holds hubchat.db", "end that: a backup, or an sqlite3 shell in a transaction"),
+    ("SQLITE_FULL", "the disk is full", "make room"),
+    ("SQLITE_", "hubchat.db can't be opened or written", "give it to the user that runs the hub, to read and write"),
+    (
+        "28",
+        "PostgreSQL does not let this user in",
+        "see the user and password in HUBCHAT_DATABASE_URL, and pg_hba.conf",
+    ),
+    ("3D", "PostgreSQL has no such database", "make it (createdb), or see its name in HUBCHAT_DATABASE_URL"),
+    (FORBIDDEN, "this user may not write in the database", "make the user its owner: ALTER DATABASE ... OWNER TO ..."),
+    ("25", "PostgreSQL is read-only", "name the server that is written to in HUBCHAT_DATABASE_URL"),
+    ("53", "PostgreSQL has no room, or no connection left", "see its disk, its memory and max_connections"),
+    ("", "the database can't be reached", "see that it runs, and the host and port in HUBCHAT_DATABASE_URL"),
+)
+"""How a cause begins, what it means, what to do; the first that fits."""
 
 
 class Look(NamedTuple):
@@ -16,6 +46,12 @@ class Look(NamedTuple):
     now_ms: int
     schema: str
     is_known: bool
+
+
+def explain(error: HubError) -> tuple[str, str]:
+    """What is wrong with a database that can't be had, and what to do."""
+    found = error.cause if isinstance(error, Unavailable) else ""
+    return next((said, todo) for cause, said, todo in ADVICE if found.startswith(cause))
 
 
 def look(connection: sa.Connection) -> Look:

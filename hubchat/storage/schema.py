@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hubchat.errors import OperatorError
 from hubchat.storage.database import Database, PostgresDatabase, SqliteDatabase
@@ -28,19 +30,10 @@ async def migrate(database: Database) -> None:
             await asyncio.to_thread(_migrate_sqlite, database.engine)
         return
     assert isinstance(database, PostgresDatabase), "there are two databases"
-    async with database.engine.connect() as connection:
-        await connection.execute(sa.text("SET lock_timeout = 0"))
-        await connection.execute(sa.text(f"SET statement_timeout = {int(WAIT_S * 1000)}"))
-        await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
-        await connection.commit()
-        try:
-            await connection.run_sync(upgrade)
-            await connection.commit()
-        finally:
-            await connection.rollback()
-            await connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
-            await connection.commit()
-            await connection.invalidate()  # its settings were for this alone
+    try:
+        await _migrate_postgres(database.engine)
+    except DBAPIError as error:
+        raise database.translated(error) from error
 
 
 def is_current(connection: sa.Connection) -> bool:
@@ -69,6 +62,22 @@ def write_hub(connection: sa.Connection, key: str, value: str) -> None:
         ),
         {"key": key, "value": value},
     )
+
+
+async def _migrate_postgres(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(sa.text("SET lock_timeout = 0"))
+        await connection.execute(sa.text(f"SET statement_timeout = {int(WAIT_S * 1000)}"))
+        await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+        await connection.commit()
+        try:
+            await connection.run_sync(upgrade)
+            await connection.commit()
+        finally:
+            await connection.rollback()
+            await connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+            await connection.commit()
+            await connection.invalidate()  # its settings were for this alone
 
 
 def _migrate_sqlite(engine: sa.Engine) -> None:

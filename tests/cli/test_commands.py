@@ -1,12 +1,15 @@
 """What commands print, and how they say what can't be done."""
 
+import io
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from hubchat import __version__
 from tests.cli.conftest import Call
 
 
@@ -95,7 +98,10 @@ REFUSED = [
     (1, "user add ana", "handle_taken"),
     (1, "user add Ana!", "handle"),
     (1, "user add ben --email nowhere", "email"),
-    (1, "user password ben", "password"),
+    (1, "user password ben", "@ben"),
+    (1, "user password ana", "password"),
+    (2, "user link ana --port 99999", "--port"),
+    (2, "user link ana --port 0", "--port"),
     (1, "user link nobody", "@nobody"),
     (1, "token nobody", "@nobody"),
     (1, "say lobby Hi --as ana", "channel_unknown"),
@@ -108,7 +114,7 @@ REFUSED = [
     (2, "user add", "HANDLE"),
     (2, "usr add", "usr"),
     (2, "serve --port 99999", "port"),
-    (2, "serve --workers 2", "Redis"),
+    (1, "serve --workers 2", "HUBCHAT_WORKERS"),
 ]
 
 
@@ -158,11 +164,63 @@ def test_a_fault_of_ours_tells_where_and_no_words(hubchat: Call, monkeypatch: py
     assert "a-secret-word" not in told.err
 
 
+def test_a_password_is_judged_as_members_are(hubchat: Call, data: Path) -> None:
+    for easy in ("x", "ana-ana-ana", "password1"):
+        told = hubchat("user", "add", "ana", "--email", "sousa@example.org", "--password-stdin", said=f"{easy}\n")
+        assert (told.code, "easily guessed" in told.err) == (1, True)
+    hubchat("user", "add", "ana", "--email", "sousa@example.org")
+    for easy in ("x", "ana-ana-ana", "sousasousa"):
+        told = hubchat("user", "password", "ana", said=f"{easy}\n")
+        assert (told.code, "easily guessed" in told.err) == (1, True)
+    assert asked(data, "SELECT count(*) FROM credential") == [(0,)]
+    assert hubchat("user", "password", "ana", said="seven-otters-in-the-rain\n").code == 0
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_password_is_asked_for_a_handle_that_is_nobodys(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    hubchat("user", "add", "ana")
+    prompted: list[str] = []
+
+    def prompt(words: str, **_: object) -> str:
+        prompted.append(words)
+        return "seven-otters-in-the-rain"
+
+    monkeypatch.setattr(typer, "prompt", prompt)
+    monkeypatch.setattr(io, "StringIO", Terminal)  # what the fixture gives as standard input
+    assert "@ben" in hubchat("user", "password", "ben").err
+    assert prompted == []
+    assert hubchat("user", "password", "ana").code == 0
+    assert prompted == ["New password"]
+
+
+def test_an_address_that_another_account_has_too_is_told(hubchat: Call) -> None:
+    assert hubchat("user", "add", "ana", "--email", "us@example.org").err == ""
+    told = hubchat("user", "add", "ben", "--email", "Us@example.org")
+    assert (told.code, told.out.strip().isdigit()) == (0, True)
+    assert told.err == "hubchat: another account has this e-mail address too\n"
+
+
+def test_the_version_is_told(hubchat: Call) -> None:
+    assert hubchat("--version") == (0, f"hubchat {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["user"], ["group"]])
+def test_a_command_that_needs_another_word_shows_which(hubchat: Call, words: list[str]) -> None:
+    told = hubchat(*words)
+    assert (told.code, told.err) == (2, "")
+    assert "Commands" in told.out
+
+
 @pytest.mark.parametrize("words", [[], ["serve"], ["user"], ["user", "add"], ["token"], ["group", "add"], ["say"]])
 def test_every_command_explains_itself(hubchat: Call, words: list[str]) -> None:
     told = hubchat(*words, "--help")
     assert (told.code, told.err) == (0, "")
     assert "Usage:" in told.out
+    assert "bool" not in told.out
 
 
 def test_help_is_there_before_anything_heavy_is_loaded() -> None:

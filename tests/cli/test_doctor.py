@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hubchat import doctor, settings
+from hubchat import doctor, settings, starting
 from hubchat.doctor import Finding
 from hubchat.settings import Settings
 from hubchat.storage.database import now_ms
 from hubchat.storage.looks import Look
 from tests.cli.conftest import Call
 from tests.redis_servers import RedisServer
-from tests.servers import free_port
+from tests.servers import PostgresServer, free_port
 
 
 def found(data: Path, **given: object) -> Settings:
@@ -45,7 +45,7 @@ def test_what_is_wrong_ends_with_code_1_and_what_to_do(hubchat: Call, monkeypatc
     monkeypatch.setenv("HUBCHAT_DATABASE_URL", f"postgresql://hub:a-secret-word@127.0.0.1:{free_port()}/hub")
     told = hubchat("doctor")
     assert told.code == 1
-    assert "wrong database: PostgreSQL can't be reached\n      see that it runs" in told.out
+    assert "wrong database: the database can't be reached\n      see that it runs" in told.out
     assert "a-secret-word" not in told.out + told.err
 
 
@@ -108,10 +108,87 @@ def test_clocks_that_disagree_are_told() -> None:
     assert "NTP" in doctor.clock_found(Look(now_ms() - 60_000, "0001", True)).todo
 
 
-def test_plain_http_for_everybody_is_told(tmp_path: Path) -> None:
-    assert doctor.settings_found(found(tmp_path, url="https://hub.example.org")).todo == ""
-    assert doctor.settings_found(found(tmp_path, url="http://localhost:8000")).todo == ""
-    assert "https" in doctor.settings_found(found(tmp_path, url="http://hub.example.org")).todo
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"url": "https://hub.example.org", "trusted_proxies": "127.0.0.1"}, ""),
+        ({"url": "http://localhost:8000"}, ""),
+        ({"url": "https://localhost:8443"}, ""),
+        ({}, ""),
+        ({"url": "https://hub.example.org"}, "HUBCHAT_TRUSTED_PROXIES is not set"),
+        ({"url": "http://hub.example.org"}, "https"),
+        ({"host": "0.0.0.0"}, "HUBCHAT_URL is not set"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_told_as_the_start_tells_them(
+    tmp_path: Path, given: dict[str, str], named: str
+) -> None:
+    chosen = found(tmp_path, **given)
+    (told,) = doctor.settings_found(chosen)
+    warned = [line for line in starting.warnings(chosen) if "web client" not in line]
+    assert bool(told.todo) == bool(named)
+    assert warned == ([f"{told.said}; {told.todo}"] if named else [])
+    assert named in f"{told.said}; {told.todo}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HUBCHAT_WORKERS", "4", "HUBCHAT_WORKERS: more than one process"),
+        ("HUBCHAT_TRUSTED_PROXIES", "foo", "HUBCHAT_TRUSTED_PROXIES: want addresses or networks"),
+        ("HUBCHAT_TRUSTED_PROXIES", "127.0.0.1, 10.1.2.3/8", "HUBCHAT_TRUSTED_PROXIES: want addresses or networks"),
+        ("HUBCHAT_PROT", "8001", "HUBCHAT_PROT is no setting; HUBCHAT_PORT is one"),
+        ("HUBCHAT_SIGN_UP", "closed", "HUBCHAT_SIGN_UP is no setting; HUBCHAT_SIGNUP is one"),
+        ("HUBCHAT_XYZZY", "1", "HUBCHAT_XYZZY is no setting"),
+    ],
+)
+def test_a_wrong_setting_is_found_and_refused_at_start_in_the_same_words(
+    hubchat: Call, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    looked, started = hubchat("doctor"), hubchat("serve")
+    assert (looked.code, started.code) == (1, 1)
+    assert looked.out.splitlines()[0].startswith(f"wrong settings: {said}")
+    assert started.err.removeprefix("hubchat: ") in looked.out.removeprefix("wrong settings: ")
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1", "127.0.0.1,::1", " 10.0.0.0/8 , fd00::/8", ""])
+def test_proxies_are_addresses_and_networks(hubchat: Call, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HUBCHAT_TRUSTED_PROXIES", value)
+    monkeypatch.setenv("HUBCHAT_TEST_SOMETHING", "is the tests' own")
+    assert "wrong settings" not in hubchat("doctor").out
+
+
+def test_it_looks_at_what_serve_would_be_told(hubchat: Call) -> None:
+    port = free_port()
+    assert f"port {port}: free" in hubchat("doctor", "--port", str(port)).out
+    told = hubchat("doctor", "--port", str(port), "--database-url", f"postgresql://hub@127.0.0.1:{port}/hub")
+    assert "wrong database: the database can't be reached" in told.out
+
+
+def test_a_file_that_is_no_database_is_told_at_start_in_the_same_words(hubchat: Call, data: Path) -> None:
+    data.mkdir(mode=0o700)
+    (data / "hubchat.db").write_text("my letters, " * 1_000)
+    (line,) = hubchat("serve", "--port", str(free_port())).err.splitlines()
+    said, todo = line.removeprefix("hubchat: ").split("; ")
+    assert "damaged" in said
+    assert f"wrong database: {said}\n      {todo}\n" in hubchat("doctor").out
+
+
+def test_a_postgresql_that_lets_the_hub_do_nothing_says_why(hubchat: Call, postgres: PostgresServer) -> None:
+    name = postgres.create_database()
+    postgres.execute("CREATE ROLE reader LOGIN")
+    url = postgres.url(name)
+    for wrong, why in [
+        (postgres.url("nowhere"), "has no such database"),
+        (url.replace("postgres@", "nobody@"), "does not let this user in"),
+        (url.replace("postgres@", "reader@"), "may not write in the database"),
+    ]:
+        told = hubchat("serve", "--port", str(free_port()), "--database-url", wrong)
+        assert (told.code, told.err.count("\n")) == (1, 1)
+        assert why in told.err
+    postgres.drop_database(name)
+    postgres.execute("DROP ROLE reader")
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,22 @@ def test_a_read_only_folder_is_told_in_one_line(tmp_path: Path, words: list[str]
     done = Program(data).run(*words, before=as_anybody)
     assert done.returncode == 1
     assert one_line(done) == (
-        f"hubchat: the data folder {data} can't be written (permission denied); name another by --data"
+        f"hubchat: the data folder {data} can't be written (permission denied); "
+        f"chmod 700 {data}, or name another one by --data or HUBCHAT_DATA"
     )
+
+
+@pytest.mark.parametrize("inside", ["", "file", "file/data", "new/data"])
+def test_it_is_tried_in_the_same_words_and_left_as_it_is(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "file").touch()
+    hubchat = Program(tmp_path / inside if inside else Path("/proc/nope"))
+    looked = hubchat.run("doctor")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    started = hubchat.run("user", "add", "ana")
+    assert (looked.returncode, started.returncode) == ((0, 0) if inside == "new/data" else (1, 1))
+    if started.returncode:
+        said, todo = one_line(started).removeprefix("hubchat: ").split("; ")
+        assert f"wrong data folder: {said}\n      {todo}\n" in looked.stdout
 
 
 def test_a_read_only_database_is_told_in_one_line(tmp_path: Path) -> None:
@@ -66,4 +80,4 @@ def test_a_read_only_database_is_told_in_one_line(tmp_path: Path) -> None:
         path.chmod(0o400)
     done = hubchat.run("user", "add", "ben", before=as_anybody)
     assert done.returncode == 1
-    assert one_line(done).startswith("hubchat: the database can't be reached or written")
+    assert one_line(done).startswith("hubchat: hubchat.db can't be opened or written; give it to the user")

@@ -36,7 +36,7 @@ def test_a_port_is_taken_by_whoever_listens_on_any_of_its_addresses() -> None:
     with socket.create_server(("127.0.0.1", free_port())) as theirs:
         port = theirs.getsockname()[1]
         for host in ("127.0.0.1", "localhost", "0.0.0.0"):
-            with pytest.raises(PortTaken, match=f"port {port} is taken; try: make run PORT={port + 1}"):
+            with pytest.raises(PortTaken, match=f"port {port} is taken; name another one by --port"):
                 listen(host, port)
 
 

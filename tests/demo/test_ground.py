@@ -107,3 +107,25 @@ def test_the_program_refuses_a_folder_in_one_line(tmp_path: Path) -> None:
     done = Program(tmp_path / "data").run("serve", "--demo", "--port", "0")
     assert done.returncode == 1
     assert "the demo did not make" in one_line(done)
+
+
+def test_a_running_demo_is_not_forgotten_and_a_stopped_one_is(tmp_path: Path) -> None:
+    hubchat = Program(tmp_path / "data")
+    with hubchat.serving("--demo") as running:
+        done = hubchat.run("demo-reset")
+        assert done.returncode == 1
+        assert f"kill {running.process.pid}" in one_line(done)
+        assert (tmp_path / "data" / "demo" / "hubchat.db").exists()
+        assert running.stop() == 0
+    assert hubchat.tell("demo-reset") == "The demo community is gone; the next start begins it anew."
+    assert list((tmp_path / "data").iterdir()) == []
+    assert hubchat.tell("demo-reset") == "There is no demo community."
+
+
+def test_what_the_demo_did_not_make_is_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    (tmp_path / "data" / "demo" / "letters").touch()
+    done = Program(tmp_path / "data").run("demo-reset")
+    assert done.returncode == 1
+    assert "the demo did not make" in one_line(done)
+    assert (tmp_path / "data" / "demo" / "letters").exists()

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -19,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.program import Program, Running, one_line, read_terminal, wait_until
-from tests.servers import free_port
+from tests.servers import PostgresServer, free_port
 
 STOP_S = 2.0
 
@@ -81,10 +82,54 @@ def test_a_second_interrupt_ends_it_at_once(running: Running) -> None:
 
 def test_a_taken_port_is_named_with_what_to_try(hubchat: Program) -> None:
     port = free_port()
+    hubchat.environment["MAKELEVEL"] = "1"  # as make gives to what it runs
     with socket.create_server(("127.0.0.1", port)):
         done = hubchat.run("serve", "--port", str(port))
-    assert (done.returncode, one_line(done)) == (1, f"hubchat: port {port} is taken; try: make run PORT={port + 1}")
+        demo = hubchat.run("serve", "--demo", "--port", str(port))
+        del hubchat.environment["MAKELEVEL"]
+        plain_demo = hubchat.run("serve", "--demo", "--port", str(port))
+    plainly = f"hubchat: port {port} is taken; name another one by --port or HUBCHAT_PORT"
+    assert (done.returncode, one_line(done), one_line(plain_demo)) == (1, plainly, plainly)
+    assert (demo.returncode, one_line(demo)) == (1, f"hubchat: port {port} is taken; try: make run PORT={port + 1}")
     assert not hubchat.data.exists()
+
+
+def test_behind_a_proxy_it_says_also_where_it_listens(hubchat: Program) -> None:
+    hubchat.environment["HUBCHAT_URL"] = "https://hub.example.org"
+    with hubchat.serving() as running:
+        wait_until(lambda: "Ctrl-C" in running.said, "the address is not told")
+        assert f"at https://hub.example.org, listening on localhost at port {running.port}" in running.said
+        assert "HUBCHAT_TRUSTED_PROXIES is not set" in running.logged
+
+
+def test_a_second_hub_on_the_same_folder_is_refused_until_the_first_has_ended(hubchat: Program) -> None:
+    with hubchat.serving() as running:
+        done = hubchat.run("serve", "--port", "0")
+        assert done.returncode == 1
+        assert one_line(done).startswith(
+            f"hubchat: a hub runs on {hubchat.data} already (process {running.process.pid})"
+        )
+        hubchat.tell("user", "add", "ana")
+        assert running.stop(signal.SIGKILL) == -signal.SIGKILL
+    with hubchat.serving() as again:
+        assert again.stop() == 0
+
+
+def test_nodes_on_postgresql_may_share_a_folder(tmp_path: Path, postgres: PostgresServer) -> None:
+    name = postgres.create_database()
+    hubchat = Program(tmp_path / "data", {"HUBCHAT_DATABASE_URL": postgres.url(name)})
+    with hubchat.serving() as first, hubchat.serving() as second:
+        assert first.stop() == second.stop() == 0
+    postgres.drop_database(name)
+
+
+def test_a_hub_whose_database_is_deleted_says_that_it_cannot_serve(hubchat: Program, running: Running) -> None:
+    assert httpx2.get(f"{running.url}/readyz").status_code == 200
+    shutil.rmtree(hubchat.data)
+    assert httpx2.get(f"{running.url}/readyz").status_code == 503
+    assert httpx2.get(f"{running.url}/healthz").status_code == 200
+    assert running.stop() == 0
+    assert running.logged.count("the database file was deleted") == 1
 
 
 def test_folder_and_files_are_the_hubs_own_alone(hubchat: Program, running: Running) -> None:
@@ -166,7 +211,7 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_secret(hubchat: P
     url = f"postgresql://hub:a-secret-word@127.0.0.1:{free_port()}/hub"
     done = hubchat.run("serve", "--port", "0", "--database-url", url)
     assert done.returncode == 1
-    assert one_line(done).startswith("hubchat: the database can't be reached")
+    assert one_line(done).startswith("hubchat: the database can't be reached; see that it runs")
     assert "a-secret-word" not in done.stderr
 
 
