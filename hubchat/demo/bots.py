@@ -1,6 +1,7 @@
 """Pip and Olive, two programs that talk at the kitchen table while somebody is connected.
 
-They are members like others: they send, and delete what is older than their last KEPT lines.
+They are members like others: they send, and delete what is older than their last KEPT lines. To who only listens they
+say less and less, so that a page left open for a day has some sixty new lines, and no field of deleted ones.
 """
 
 import asyncio
@@ -8,10 +9,10 @@ import itertools
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from hubchat.actions import messages
 from hubchat.actions.operator import act_as
@@ -31,8 +32,12 @@ PAGE: Final = 200
 PAGES: Final = 20  # how far back own lines are looked for at start; older ones stay
 LOOK_S: Final = 1.0  # between looks at whether somebody is here
 ANSWER_S: Final = (3.0, 7.0)  # as long as typing takes
-PAUSE_S: Final = (15.0, 40.0)
+PAUSE_S: Final = (15.0, 40.0)  # between two exchanges, at first
+GROWTH: Final = 1.5  # of the pause, as long as nobody says or does anything there
+LONGEST_S: Final = 3_600.0
 TROUBLE_S: Final = 60.0  # after a refusal: the table may be closed for a while
+
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 log: Final = logging.getLogger(__name__)
 
@@ -95,23 +100,45 @@ class Table:
                 return
             before = page.entries[0].seq
 
-    async def talk(self) -> None:
-        """Goes on for ever, with pauses as long as nobody is here."""
+    async def talk(self, sleep: Sleep = asyncio.sleep) -> None:
+        """Goes on for ever, with pauses as long as nobody is here, and longer and longer ones before who is silent."""
         exchanges = read_small_talk()
+        pause_s = 0.0
         for number in itertools.count(random.randrange(len(exchanges))):
-            while not self.has_company():  # noqa: ASYNC110  # nothing tells when somebody comes
-                await asyncio.sleep(LOOK_S)
+            while not self.has_company():
+                pause_s = 0.0
+                await sleep(LOOK_S)
             said, answered = exchanges[number % len(exchanges)]
-            await asyncio.sleep(random.uniform(*ANSWER_S))
+            await sleep(random.uniform(*ANSWER_S))
             await self.say(self.pip, said)
-            await asyncio.sleep(random.uniform(*ANSWER_S))
+            await sleep(random.uniform(*ANSWER_S))
             await self.say(self.olive, answered)
-            await asyncio.sleep(random.uniform(*PAUSE_S))
+            pause_s = min(max(random.uniform(*PAUSE_S), pause_s * GROWTH), LONGEST_S)
+            if await self.is_interrupted(pause_s, sleep):
+                pause_s = 0.0
+
+    async def is_interrupted(self, pause_s: float, sleep: Sleep) -> bool:
+        """Waits until the pause is over, all have gone, or somebody comes or does something here: whether that was."""
+        waited_s, before = LOOK_S, None
+        while waited_s < pause_s and self.has_company():
+            await sleep(LOOK_S)
+            waited_s += LOOK_S
+            head, readers = self.state
+            before = before or (head, readers)  # by now our own lines are in it
+            if waited_s >= PAUSE_S[0] and (head > before[0] or readers > before[1]):
+                return True
+        return False
 
     def has_company(self) -> bool:
         """Whether a member is connected, or a guest reads along."""
         live = self.node.hub.channels.get(self.channel)
         return bool(self.node.hub.accounts) or (live is not None and bool(live.subscriptions))
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """The last number at the table, while somebody reads there, and how many read."""
+        live = self.node.hub.channels.get(self.channel)
+        return (0, 0) if live is None else (live.at, len(live.subscriptions))
 
     async def say(self, who: Caller, text: str) -> None:
         """One more line; the oldest beyond KEPT go."""

@@ -1,6 +1,7 @@
 """Pip and Olive: they talk while somebody is here, and keep their last lines."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from hubchat.demo.bots import Table, sit_down, talking
 from hubchat.demo.story import read_small_talk
 from hubchat.node import Node, open_node
 from hubchat.storage.entries import read_range
+from hubchat.storage.sessions import Caller
 from hubchat.wire import Entry
 
+HOUR_S = 3_600.0
 SAID = [line for exchange in read_small_talk() for line in exchange]
 
 
@@ -89,6 +92,114 @@ async def test_what_they_say_is_a_line_and_its_answer(node: Node, monkeypatch: p
     said = await lines(table)
     assert {entry.text for entry in said} <= set(SAID)
     assert [entry.author for entry in said[:4]] == [table.pip.persona_id, table.olive.persona_id] * 2
+
+
+class Clock:
+    """A clock that the two sleep by: what is planned happens when they have slept so long."""
+
+    def __init__(self, until_s: float) -> None:
+        self.now_s = 0.0
+        self.until_s = until_s
+        self.plan: dict[float, Callable[[], Awaitable[object]]] = {}
+
+    async def sleep(self, delay_s: float) -> None:
+        self.now_s += delay_s
+        for at_s in sorted(at_s for at_s in self.plan if at_s <= self.now_s):
+            await self.plan.pop(at_s)()
+        if self.now_s >= self.until_s:
+            raise TimeoutError
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch, hurry: None) -> None:
+    """The two have all the time that they have elsewhere."""
+    monkeypatch.setattr(bots, "LOOK_S", 1.0)
+    monkeypatch.setattr(bots, "ANSWER_S", (3.0, 7.0))
+    monkeypatch.setattr(bots, "PAUSE_S", (15.0, 40.0))
+
+
+async def listen(table: Table, clock: Clock) -> list[float]:
+    """Lets them talk until the clock has run down; when each of their lines was said, s."""
+    said, say = [], table.say
+
+    async def note(who: Caller, text: str) -> None:
+        said.append(clock.now_s)
+        await say(who, text)
+
+    table.say = note  # type: ignore[method-assign]
+    with pytest.raises(TimeoutError):
+        await table.talk(clock.sleep)
+    return said
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_page_left_open_for_two_days_has_a_room_that_can_be_read(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Table, "has_company", lambda _: True)
+    table, clock = await sit_down(node), Clock(48 * HOUR_S)
+    said = await listen(table, clock)
+    assert len([at_s for at_s in said if at_s < 600]) >= 8, "lively while one looks"
+    assert len([at_s for at_s in said if at_s < 24 * HOUR_S]) <= 80, "and not much more than a page a day"
+    assert said[-1] > 46 * HOUR_S, "but never silent for good"
+    entries = await table.node.database.read(
+        lambda connection: read_range(connection, table.channel, 1, 10_000, 10_000)
+    )
+    assert [entry for entry in entries if entry.deleted] == []
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_they_take_back_lies_before_all_that_they_keep(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Table, "has_company", lambda _: True)
+    monkeypatch.setattr(bots, "KEPT", 20)
+    table = await sit_down(node)
+    said = await listen(table, Clock(24 * HOUR_S))
+    entries = await table.node.database.read(
+        lambda connection: read_range(connection, table.channel, 1, 10_000, 10_000)
+    )
+    messages = [entry for entry in entries if entry.kind == "message"]
+    assert [bool(entry.deleted) for entry in messages] == [True] * (len(said) - 20) + [False] * 20
+
+
+@pytest.mark.usefixtures("patient")
+async def test_they_take_up_the_talk_when_somebody_says_something(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Table, "has_company", lambda _: True)
+    table, clock = await sit_down(node), Clock(11 * HOUR_S)
+    heads = itertools.count(1)
+    head = 0
+    monkeypatch.setattr(Table, "state", property(lambda _: (head, 1)))
+
+    async def speak() -> None:
+        nonlocal head
+        head = next(heads)
+
+    clock.plan = {10 * HOUR_S: speak}
+    said = await listen(table, clock)
+    assert len([at_s for at_s in said if 9 * HOUR_S < at_s < 10 * HOUR_S]) <= 2
+    assert len([at_s for at_s in said if 10 * HOUR_S < at_s < 10 * HOUR_S + 600]) >= 8
+
+
+@pytest.mark.usefixtures("patient")
+async def test_they_take_up_the_talk_when_somebody_comes_and_are_silent_alone(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = 1
+    monkeypatch.setattr(Table, "state", property(lambda _: (7, readers)))
+    monkeypatch.setattr(Table, "has_company", lambda _: readers > 0)
+    table, clock = await sit_down(node), Clock(30 * HOUR_S)
+
+    def become(count: int) -> Callable[[], Awaitable[object]]:
+        async def become() -> None:
+            nonlocal readers
+            readers = count
+
+        return become
+
+    clock.plan = {10 * HOUR_S: become(2), 11 * HOUR_S: become(0), 29 * HOUR_S: become(1)}
+    said = await listen(table, clock)
+    assert len([at_s for at_s in said if 10 * HOUR_S < at_s < 10 * HOUR_S + 600]) >= 8
+    assert [at_s for at_s in said if 11 * HOUR_S + 60 < at_s < 29 * HOUR_S] == []
+    assert len([at_s for at_s in said if 29 * HOUR_S < at_s < 29 * HOUR_S + 600]) >= 8
 
 
 async def test_a_connected_member_is_company_and_an_empty_hub_is_none(node: Node) -> None:
