@@ -95,6 +95,8 @@ async def database_found(settings: Settings) -> list[Finding]:
     try:
         if isinstance(database, SqliteDatabase) and not os.access(database.path, os.F_OK):  # asked, it would be made
             return [Finding("database", f"{kind}; not there yet, the first start makes it"), clock_found(None)]
+        if isinstance(database, SqliteDatabase) and not os.access(database.path, os.W_OK):  # reading would go well
+            raise Unavailable("SQLITE_READONLY")
         seen = await database.read(look)
     except Unavailable as error:
         return [Finding("database", *explain(error)), clock_found(None)]

@@ -31,7 +31,7 @@ class Held(FolderError):
 
     def __init__(self, folder: Path, process: str) -> None:
         super().__init__(
-            f"a hub runs on {folder} already (process {process})",
+            f"a hub runs on the data folder {folder} already (process {process})",
             f"stop it first: Ctrl-C where it runs, or kill {process}",
         )
 

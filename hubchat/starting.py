@@ -6,7 +6,8 @@ The port first, for nothing is made where nobody can be served; then the folder,
 import os
 import socket
 import sys
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Final
 
@@ -20,7 +21,8 @@ from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
 from hubchat.server import PortTaken
 from hubchat.settings import Settings
-from hubchat.storage.database import sqlite_path
+from hubchat.storage.database import now_ms, sqlite_path
+from hubchat.storage.schema import write_hub
 
 LINK_MINUTES: Final = LINK_MS // 60_000
 
@@ -36,8 +38,15 @@ def serve(settings: Settings) -> None:
         else:
             open_folder(settings.data)
         stack.enter_context(hold_database(settings))
-        opened = open_demo if settings.demo else open_node
-        server.serve(settings, sockets, partial(opened, settings), _greet)
+        server.serve(settings, sockets, partial(_open, settings), _greet)
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Node]:
+    """A node whose database can be written: one that can only be read is refused before members are let in."""
+    async with (open_demo if settings.demo else open_node)(settings) as node:
+        await node.database.write(lambda connection: write_hub(connection, "started_at", str(now_ms())))
+        yield node
 
 
 def _listen(settings: Settings) -> list[socket.socket]:

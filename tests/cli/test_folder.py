@@ -78,6 +78,8 @@ def test_a_read_only_database_is_told_in_one_line(tmp_path: Path) -> None:
     hubchat.tell("user", "add", "ana")
     for path in hubchat.data.glob("hubchat.db*"):
         path.chmod(0o400)
-    done = hubchat.run("user", "add", "ben", before=as_anybody)
-    assert done.returncode == 1
-    assert one_line(done).startswith("hubchat: hubchat.db can't be opened or written; give it to the user")
+    said, todo = "hubchat.db can't be opened or written", "give it to the user that runs the hub, to read and write"
+    for words in (["user", "add", "ben"], ["serve", "--port", "0"]):
+        done = hubchat.run(*words, before=as_anybody)
+        assert (done.returncode, one_line(done)) == (1, f"hubchat: {said}; {todo}")
+    assert f"wrong database: {said}\n      {todo}\n" in hubchat.run("doctor", before=as_anybody).stdout

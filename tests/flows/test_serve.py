@@ -107,7 +107,7 @@ def test_a_second_hub_on_the_same_folder_is_refused_until_the_first_has_ended(hu
         done = hubchat.run("serve", "--port", "0")
         assert done.returncode == 1
         assert one_line(done).startswith(
-            f"hubchat: a hub runs on {hubchat.data} already (process {running.process.pid})"
+            f"hubchat: a hub runs on the data folder {hubchat.data} already (process {running.process.pid})"
         )
         hubchat.tell("user", "add", "ana")
         assert running.stop(signal.SIGKILL) == -signal.SIGKILL
