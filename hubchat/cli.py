@@ -299,7 +299,8 @@ def _told(error: Exception) -> str:
             from hubchat.storage.looks import explain
 
             return "; ".join(explain(error))
-        fields = "; ".join(f"{name}: {why}" for name, why in (error.fields or {}).items())
+        told = {name: why for name, why in (error.fields or {}).items() if why not in error.message}
+        fields = "; ".join(f"{name}: {why}" for name, why in told.items())
         return f"{error.message} ({fields or error.reason})"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {(error.strerror or type(error).__name__).lower()}"

@@ -172,6 +172,7 @@ def test_a_password_is_judged_as_members_are(hubchat: Call, data: Path) -> None:
     for easy in ("x", "ana-ana-ana", "sousasousa"):
         told = hubchat("user", "password", "ana", said=f"{easy}\n")
         assert (told.code, "easily guessed" in told.err) == (1, True)
+        assert told.err == "hubchat: this password is easily guessed (password_weak)\n"
     assert asked(data, "SELECT count(*) FROM credential") == [(0,)]
     assert hubchat("user", "password", "ana", said="seven-otters-in-the-rain\n").code == 0
 
