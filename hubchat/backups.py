@@ -30,6 +30,8 @@ from hubchat.storage.schema import is_current, read_hub
 FORMAT: Final = 1
 FIRST, LAST = "hubchat.msgpack", "end.msgpack"
 WRONG: Final = (ValueError, KeyError, TypeError)  # what is none of our pages
+NOT_WHOLE: Final = "{} is no whole backup, or needs another key: {}"
+CHUNK: Final = 1 << 20
 PAGE_BYTES: Final = 256 << 20
 """No page of ours comes near it: 1,000 messages of 16 KB are 16 MB."""
 
@@ -114,6 +116,8 @@ async def restore(database: Database, path: Path, identities: Sequence[str]) -> 
 
     def put_back(connection: Connection) -> Mapping[str, int]:
         with _told(path, "read"), path.open("rb") as file:
+            if not keys:
+                _prove(file)
             return _read(connection, file, keys)
 
     return await database.write(put_back)
@@ -125,9 +129,19 @@ def _told(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, zlib.error, EOFError, pyrage.DecryptError, msgpack.UnpackException, *WRONG) as error:
-        raise BackupError(f"{path} is no whole backup, or another key's: {type(error).__name__}") from None
+        raise BackupError(NOT_WHOLE.format(path, type(error).__name__)) from None
     except OSError as error:
-        raise BackupError(f"{path} can't be {done}: {error.strerror or 'it was cut or changed'}") from None
+        if error.strerror is None:  # gzip's and age's own
+            raise BackupError(NOT_WHOLE.format(path, type(error).__name__)) from None
+        raise BackupError(f"{path} can't be {done}: {error.strerror.lower()}") from None
+
+
+def _prove(file: IO[bytes]) -> None:
+    """Looks whether a plain file has the sum that it says, before anything of it is used; age's proves itself."""
+    with gzip.GzipFile(fileobj=file) as packed:
+        while packed.read(CHUNK):
+            pass
+    file.seek(0)
 
 
 def _read(connection: Connection, file: IO[bytes], keys: Sequence[Any]) -> dict[str, int]:
@@ -157,7 +171,7 @@ def _tar(packed: gzip.GzipFile) -> Iterator[tarfile.TarFile]:
     """Its files; at the end the rest is read too, by which its sum is proved."""
     with tarfile.open(fileobj=packed, mode="r|") as tar:
         yield tar
-    while packed.read(PAGE_BYTES):
+    while packed.read(CHUNK):
         pass
 
 
@@ -169,6 +183,18 @@ def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Any:
 
 
 # ---------------------------------------------------------------- age
+
+
+def read_identities(path: Path) -> list[str]:
+    """The private keys of a file as `age-keygen` writes it. Raises BackupError."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackupError(f"{path} can't be read: {type(error).__name__}") from None
+    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not keys:
+        raise BackupError(f"{path} holds no private key of age")
+    return keys
 
 
 def _recipient(key: str) -> Any:

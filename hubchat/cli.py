@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hubchat.access import HubRole, Visibility
     from hubchat.node import Node
     from hubchat.settings import Settings
+    from hubchat.storage.database import Database
 
 T = TypeVar("T")
 
@@ -249,6 +250,48 @@ def examine(
         raise typer.Exit(WRONG)
 
 
+@app.command(cls=PlainCommand)
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it must not be there yet.")],
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="KEY", help="A public key of age (age1…); may be several.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Without encryption: members' words in the clear.")] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Copy the hub to one file, of one moment, while it runs."""
+    from hubchat import backups
+
+    if bool(to) is plain:
+        raise Refused("name a public key by --to (`age-keygen` makes one), or say --plain", USAGE)
+    settings = _settings(data=data, database_url=database_url)
+    rows = _on_database(settings, lambda database: backups.back_up(database, file, to or []))
+    print(f"{file}: {rows['account']:,} members, {rows['channel']:,} channels, {rows['entry']:,} entries")
+
+
+@app.command(cls=PlainCommand)
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What hubchat backup made.")],
+    identity: Annotated[
+        Path | None, typer.Option(metavar="KEYFILE", help="age's private key, as `age-keygen` writes it.")
+    ] = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Put a backup back, into an empty database of either kind."""
+    from hubchat import backups
+    from hubchat.folder import open_folder
+    from hubchat.starting import hold_database
+
+    keys = [] if identity is None else backups.read_identities(identity)
+    settings = _settings(data=data, database_url=database_url)
+    open_folder(settings.data)
+    with hold_database(settings):
+        rows = _on_database(settings, lambda database: backups.restore(database, file, keys))
+    print(f"{rows['account']:,} members, {rows['channel']:,} channels and {rows['entry']:,} entries are back")
+
+
 @app.command("demo-reset", cls=PlainCommand)
 def reset_demo(data: Data = None) -> None:
     """Forget the demo community; the next start of the demo begins it anew."""
@@ -336,6 +379,23 @@ def _on_node(data: Path | None, verb: "Callable[[Node], Awaitable[T]]") -> T:
     async def run() -> T:
         async with open_node(settings) as node:
             return await verb(node)
+
+    return asyncio.run(run())
+
+
+def _on_database(settings: "Settings", verb: "Callable[[Database], Awaitable[T]]") -> T:
+    """What `verb` gives on the database alone."""
+    from hubchat import logs
+    from hubchat.storage.database import open_database
+
+    logs.set_up("critical", settings.log_format)  # what goes wrong is told once, by main
+
+    async def run() -> T:
+        database = open_database(settings.database_url, settings.data)
+        try:
+            return await verb(database)
+        finally:
+            await database.close()
 
     return asyncio.run(run())
 

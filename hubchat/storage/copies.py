@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
 from hubchat.errors import OperatorError
@@ -69,7 +70,12 @@ def put_back(connection: Connection, name: str, columns: Iterable[str], rows: It
     values = ", ".join(f":{column}" for column in names)
     quoted = ", ".join(f'"{column}"' for column in names)
     made: list[Mapping[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
-    connection.execute(sa.text(f'INSERT INTO "{name}" ({quoted}) VALUES ({values})'), made)
+    try:
+        connection.execute(sa.text(f'INSERT INTO "{name}" ({quoted}) VALUES ({values})'), made)
+    except OperationalError:
+        raise  # the database's own trouble
+    except DBAPIError:
+        raise ValueError("no rows of ours") from None
 
 
 def end_restore(connection: Connection) -> None:

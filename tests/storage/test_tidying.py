@@ -37,7 +37,7 @@ async def test_who_lost_which_right_is_forgotten_when_every_node_has_acted(hub: 
     await members.leave(hub.node, cem, room)
     await hub.node.database.write(lambda connection: forget_access(connection, left_at + 1))
     kept = await hub.entries(ACCESS)
-    assert [entry.data["account"] for entry in kept if entry.data] == [cem.account_id]
+    assert [entry.data["about"]["account"] for entry in kept if entry.data] == [cem.account_id]
     access = await hub.channel(ACCESS)
     assert (access.tail, access.head) == (kept[0].seq, kept[0].seq), "numbers go on from where they were"
 
