@@ -25,7 +25,19 @@ def test_every_setting_is_there_with_its_default_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["serve", "user add", "user password", "user link", "token", "group add", "say", "doctor", "demo-reset"],
+    [
+        "serve",
+        "user add",
+        "user password",
+        "user link",
+        "token",
+        "group add",
+        "say",
+        "doctor",
+        "demo-reset",
+        "backup",
+        "restore",
+    ],
 )
 def test_every_command_is_there_with_its_options(hubchat: Call, words: str) -> None:
     (row,) = (line for line in TEXT.splitlines() if line.startswith(f"| `hubchat {words}"))
@@ -34,6 +46,6 @@ def test_every_command_is_there_with_its_options(hubchat: Call, words: str) -> N
 
 
 def test_no_command_is_left_out(hubchat: Call) -> None:
-    names = {"serve", "user", "token", "group", "say", "doctor", "demo-reset"}
+    names = {"serve", "user", "token", "group", "say", "doctor", "demo-reset", "backup", "restore"}
     listed = hubchat("--help").out.partition("Commands")[2]
     assert set(re.findall(r"^│ ([a-z-]+)  ", listed, re.MULTILINE)) == names
