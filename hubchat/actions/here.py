@@ -46,6 +46,12 @@ class Here:
         data = {"person": persona_id, "change": change, **more}
         self.tx.append(self.roster_id, "member", author=persona_id, data=data)
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What a notice calls the group by, for whom it may not be read by any more."""
+        room = self.room
+        return {"title": room.title} | ({"slug": room.slug} if room.slug else {})
+
     def tell(self, inbox_id: int, reason: str, *, author: int | None = None, **more: Any) -> None:
         """Puts a notice about this group into an inbox that is locked."""
         tell(self.tx, inbox_id, reason, self.group_id, author=author, **more)

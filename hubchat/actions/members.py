@@ -112,7 +112,7 @@ async def decide(
             here.tell(asker.inbox_id, "approved", author=caller.persona_id, **said)
         else:
             members.delete_membership(tx.connection, group_id, asker.account_id)
-            here.tell(asker.inbox_id, "declined", **said)
+            here.tell(asker.inbox_id, "declined", **here.named, **said)
         here.record("member.approve" if approve else "member.decline")
 
     await node.log.write(decide)
@@ -195,10 +195,10 @@ def _end(here: Here, account_id: int, persona_id: int, reason: str, *, was_membe
 def _tell_of_removal(here: Here, target: Candidate, change: Literal["removed", "banned"]) -> None:
     """Tells whom it concerns and the officers, never the room. Who had nothing to do with the group hears nothing.
 
-    The one removed gets the title, which they may not be able to read any more, and no moderator's name.
+    The one removed gets the group's name, which they may not be able to read any more, and no moderator's.
     """
     if target.state != "none":
-        here.tell(target.inbox_id, "removed", person=target.persona_id, change=change, title=here.room.title)
+        here.tell(target.inbox_id, "removed", person=target.persona_id, change=change, **here.named)
     here.tell_officers("removed", author=here.caller.persona_id, person=target.persona_id, change=change)
     here.record(f"member.{change}")
 

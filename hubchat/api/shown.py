@@ -13,7 +13,7 @@ from hubchat.storage.channels import ChannelRow
 from hubchat.storage.conversations import read_people
 from hubchat.storage.database import Connection
 from hubchat.storage.groups import read_rosters
-from hubchat.storage.members import Person, count_members
+from hubchat.storage.members import Person, count_members, count_requests
 from hubchat.storage.readings import Notify, Position, read_positions
 from hubchat.storage.sessions import Caller
 from hubchat.wire import Entry
@@ -23,7 +23,10 @@ FEW: Final = 10
 
 
 class ChannelShown(TypedDict):
-    """A channel as the caller has it. Who may not read it gets no more of its log than zeros."""
+    """A channel as the caller has it. Who may not read it gets no more of its log than zeros.
+
+    `requests`: how many ask to come in, told to those who decide.
+    """
 
     id: int
     kind: str
@@ -38,6 +41,7 @@ class ChannelShown(TypedDict):
     membership: Literal["member", "requested", "invited", "none"]
     members: int | Literal["fewer than 10"]
     roster: int | None
+    requests: NotRequired[int]
     can: list[Action]
     people: NotRequired[list[PersonShown]]
     head: int
@@ -78,12 +82,18 @@ def read_one(connection: Connection, caller: Caller | None, row: ChannelRow | No
 
 
 def show_channels(connection: Connection, positions: Sequence[Position]) -> list[ChannelShown]:
-    """Three statements for what stands around them, however many there are."""
+    """Four statements for what stands around them, however many there are."""
     seen = [one for one in positions if one.first is not None or can("see", one.stand.standing, one.channel.place)]
     counts = count_members(connection, [one.channel.access_id for one in seen])
     rosters = read_rosters(connection, [one.channel.id for one in seen if one.channel.kind == "group"])
     people = read_people(connection, [one.channel.id for one in seen if one.channel.kind == "conversation"])
-    return [_show(one, counts[one.channel.access_id], rosters, people.get(one.channel.id)) for one in seen]
+    deciding = [one.channel.id for one in seen if can("decide", one.stand.standing, one.channel.place)]
+    requests = count_requests(connection, deciding)
+    shown = [_show(one, counts[one.channel.access_id], rosters, people.get(one.channel.id)) for one in seen]
+    for one in shown:
+        if one["id"] in requests:
+            one["requests"] = requests[one["id"]]
+    return shown
 
 
 def _show(one: Position, count: int, rosters: dict[int, int], people: list[Person] | None) -> ChannelShown:

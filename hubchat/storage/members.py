@@ -105,6 +105,11 @@ _COUNTS: Final = Bulk(
     "JOIN membership ON membership.access_id = rows_.id AND membership.state = 'member' GROUP BY membership.access_id",
     id="bigint",
 )
+_REQUESTS: Final = Bulk(
+    "SELECT membership.access_id, count(*) AS requests FROM {rows} JOIN membership "
+    "ON membership.access_id = rows_.id AND membership.state = 'requested' GROUP BY membership.access_id",
+    id="bigint",
+)
 _RANK: Final = "CASE membership.role WHEN 'owner' THEN 0 WHEN 'moderator' THEN 1 ELSE 2 END"
 
 
@@ -263,6 +268,15 @@ def count_members(connection: sa.Connection, access_ids: Iterable[int]) -> dict[
     """Access channel → how many members it has; 0 where it has none."""
     wanted = set(access_ids)
     found = {row.access_id: row.members for row in _COUNTS.run(connection, [(id,) for id in wanted])}
+    return {id: found.get(id, 0) for id in wanted}
+
+
+def count_requests(connection: sa.Connection, access_ids: Iterable[int]) -> dict[int, int]:
+    """Access channel → how many ask to come in; 0 where nobody does."""
+    wanted = set(access_ids)
+    if not wanted:
+        return {}
+    found = {row.access_id: row.requests for row in _REQUESTS.run(connection, [(id,) for id in wanted])}
     return {id: found.get(id, 0) for id in wanted}
 
 

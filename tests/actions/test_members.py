@@ -55,7 +55,8 @@ async def test_a_declined_request_leaves_nothing_and_may_be_made_again(hub: Comm
     await members.join(hub.node, ben, group)
     await members.decide(hub.node, ada, group, "ben", approve=False)
     assert await hub.states(group, [ben]) == ["none"]
-    assert await hub.reasons(ben) == ["declined"]
+    [notice] = await hub.notices(ben)
+    assert (notice["reason"], notice["title"]) == ("declined", "A group")
     assert await members.join(hub.node, ben, group) == "requested"
 
 
@@ -180,7 +181,7 @@ async def test_a_removed_member_and_the_officers_are_told_and_the_room_is_not(hu
     assert await hub.states(group, [cem]) == ["none"]
     assert (await hub.notices(cem))[-1] == {
         "about": {"channel": group}, "reason": "removed", "person": cem.persona_id, "change": "removed",
-        "title": "A group",
+        "title": "A group", "slug": (await hub.channel(group)).slug,
     }  # fmt: skip
     assert (await hub.entries(cem.inbox_id))[-1].author is None
     assert (await hub.notices(ada))[-1]["person"] == cem.persona_id

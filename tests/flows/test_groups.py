@@ -27,6 +27,8 @@ async def test_a_closed_door_opens_without_a_reload(hub: Served) -> None:
         assert await ben.post("groups/ours/join", {"word": "My sister told me"}) == {"state": "requested"}
         asked = await at_ada.entry(ada.who.inbox_id, kind="notice")
         assert (asked["reason"], asked["person"], asked["about"]) == ("request", ben.id, {"channel": group})
+        assert [one.get("requests") for one in (await ada.get("channels"))["items"] if one["id"] == group] == [1]
+        assert "requests" not in await ben.get(f"groups/{group}")
         [request] = (await ada.get(f"groups/{group}/requests"))["items"]
         assert (request["person"]["handle"], request["word"]) == ("ben", "My sister told me")
         await ada.post(f"groups/{group}/requests/ben", {"decision": "approve", "word": "Come in"})
