@@ -97,6 +97,8 @@ export interface Channel {
   /** A count, or "fewer than 10" where a small number would say too much. */
   members: number | string;
   roster?: Id | null;
+  /** How many ask to come in; told to those who decide. */
+  requests?: number;
   can: Right[];
   people?: Person[];
   head: Seq;

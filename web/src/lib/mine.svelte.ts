@@ -24,7 +24,11 @@ export class Mine {
   readonly mentions: number = $derived(this.list.reduce((sum, { mentions }) => sum + mentions, 0));
   readAt_ms = 0;
 
+  /** What I asked to join or am invited to. */
+  readonly waiting: Channel[] = $derived.by(() => [...this.doors.values()]);
+
   private readonly standings = new SvelteMap<Id, Standing>();
+  private readonly doors = new SvelteMap<Id, Channel>();
   private readonly gathered = new Map<string, ReturnType<typeof setTimeout>>();
   private reading: Promise<void> | null = null;
 
@@ -40,6 +44,12 @@ export class Mine {
     return this.standings.get(channel);
   }
 
+  /** How I stand to a group, by the list. */
+  membership(channel: Id): Channel['membership'] {
+    if (this.standings.has(channel)) return 'member';
+    return this.doors.get(channel)?.membership ?? 'none';
+  }
+
   bySlug(slug: string): Standing | undefined {
     return this.list.find((standing) => standing.slug === slug);
   }
@@ -48,6 +58,7 @@ export class Mine {
     for (const timer of this.gathered.values()) clearTimeout(timer);
     this.gathered.clear();
     this.standings.clear();
+    this.doors.clear();
     this.loaded = false;
   }
 
@@ -74,6 +85,9 @@ export class Mine {
 
   learn(channel: Channel): void {
     const standing = this.standings.get(channel.id);
+    if (channel.membership === 'requested' || channel.membership === 'invited')
+      this.doors.set(channel.id, channel);
+    else this.doors.delete(channel.id);
     if (channel.membership !== 'member') this.forget(channel.id);
     else if (standing) standing.learn(channel);
     else if (LISTED.has(channel.kind)) this.standings.set(channel.id, new Standing(channel, this.me));
@@ -89,6 +103,7 @@ export class Mine {
     const ids = new Set(channels.map(({ id }) => id));
     for (const channel of channels) this.learn(channel);
     for (const id of [...this.standings.keys()]) if (!ids.has(id)) this.forget(id);
+    for (const id of [...this.doors.keys()]) if (!ids.has(id)) this.doors.delete(id);
     this.readAt_ms = Date.now();
     this.loaded = true;
   }

@@ -48,6 +48,7 @@ export class Room {
   private attentive = false;
   private readonly me: Self | null;
   private readonly typists = new Typing();
+  private readonly writers = new Set<Id>();
   private readonly sought = new Set<Seq>();
   private readonly refreshed = new Set<string>();
   private readonly asking = new Map<string, Promise<void>>();
@@ -229,6 +230,12 @@ export class Room {
     this.host.act(this.id, { do: 'pin', seq, on });
   }
 
+  /** Messages that were written here and are not sent, oldest first. */
+  get unsent(): string[] {
+    this.seen();
+    return this.host.jobs(this.id).flatMap(({ deed }) => (deed.do === 'send' ? [deed.text] : []));
+  }
+
   /** Sends a failed message or edit again; `key` is its row's. */
   retry(key: string): void {
     const job = this.failed(key);
@@ -283,8 +290,17 @@ export class Room {
     // The connection hands out numbers without gaps; if one is missing all the same, reading again is right.
     if (this.log.apply(entry) === 'gap') return this.restart(entry.seq, this.log.first);
     if (entry.author !== null) this.typists.end(entry.author);
+    if (entry.kind === 'message' && entry.author !== null) this.heardFrom(entry.author);
     if (!isChange(entry) && entry.author !== this.myId) this.arrived(entry);
     this.changed();
+  }
+
+  /** In a group that all may join, writing makes somebody seen in its list of members. */
+  private heardFrom(author: Id): void {
+    const { visibility } = this.channel;
+    if ((visibility !== 'open' && visibility !== 'public') || this.writers.has(author)) return;
+    this.writers.add(author);
+    this.rosterVersion += 1;
   }
 
   private arrived(entry: Entry): void {

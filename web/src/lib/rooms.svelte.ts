@@ -5,6 +5,7 @@ import { Countdown, type ConnectionState } from './countdown.svelte';
 import { Link, type PostDesk } from './link';
 import type { LiveState } from './live';
 import { Mine, readChannel } from './mine.svelte';
+import { News } from './news.svelte';
 import { Room, type RoomHost } from './room.svelte';
 import { LiveError, type Handlers, type OpenSocket } from './socket';
 import type { Standing } from './standing.svelte';
@@ -13,6 +14,7 @@ import type { Command, Entry, Fault, Id, Page, Presence, Self, Seq, Signal, Subs
 export type RoomSummary = Standing;
 export type { ConnectionState } from './countdown.svelte';
 export type { Room } from './room.svelte';
+export type { Ending, Told } from './news.svelte';
 
 export interface Mishap {
   what: 'react' | 'delete' | 'pin';
@@ -24,6 +26,8 @@ const KEPT_ROOMS = 8; // rooms that were left stay readable at once; older ones 
 const STALE_LIST_MS = 5 * 60_000; // after a longer absence the list is read again
 const READ_KNOWN_MS = 2_500; // the hub counts a read position within about two seconds
 const KEPT_NOTICES = 50;
+const OLD_NOTICES = 100; // so many of my inbox are read when a page opens
+const COUNT_MS = 30_000; // an open group's roster does not tell who came: so often the hub is asked how many there are
 // Notices after which a door may have opened or closed.
 const DOORS = new Set(['invitation', 'approved', 'declined', 'removed', 'role', 'request']);
 
@@ -39,18 +43,26 @@ export class Rooms {
   mishap: Mishap | null = $state.raw(null);
   /** Notices that came to my inbox while this page was open, newest first. */
   notices: Entry[] = $state.raw([]);
+  /** What became of my wish to be in groups. */
+  news = $state.raw() as News;
   private readonly countdown = new Countdown();
   private readonly rooms = new Map<Id, Room>();
   private readonly openRooms = new Set<Id>();
+  /** How many pages follow a roster, and what ends it for each room. */
+  private readonly rosters = new Map<Id, number>();
+  private readonly unfollow = new WeakMap<Room, () => void>();
   /** Channels whose entries come here, and those that were refused since: no loop where the hub gives two answers. */
   private readonly following = new Set<Id>();
   private readonly shut = new Set<Id>();
+  private counting: ReturnType<typeof setInterval> | undefined;
   private link: Link | null = $state.raw(null);
+  private recalled: Link | null = null;
   private mine = $state.raw() as Mine;
 
   constructor(private readonly opener?: OpenSocket) {
     this.mine = this.listOf(null);
     this.mine.stop();
+    this.news = this.newsOf(null);
   }
 
   get connection(): ConnectionState {
@@ -71,11 +83,34 @@ export class Rooms {
   get conversations(): Standing[] {
     return this.mine.conversations;
   }
+  /** Groups that I asked to join. */
+  get requested(): Channel[] {
+    return this.mine.waiting.filter(({ membership }) => membership === 'requested');
+  }
+  /** Groups and conversations that I am invited to. */
+  get invited(): Channel[] {
+    return this.mine.waiting.filter(({ membership }) => membership === 'invited');
+  }
+  /** How many ask to join groups in which I decide. */
+  get requests(): number {
+    return this.groups.reduce((sum, { channel }) => sum + (channel.requests ?? 0), 0);
+  }
   get unread(): number {
     return this.mine.unread;
   }
   get mentions(): number {
     return this.mine.mentions;
+  }
+
+  /** How I stand to a group, kept up to date; null while the list has not been read. */
+  membership(group: Id): Channel['membership'] | null {
+    return this.loaded ? this.mine.membership(group) : null;
+  }
+
+  /** Who invited me to a channel, as far as my inbox tells. */
+  inviter(channel: Id): Person | undefined {
+    const id = this.news.inviter(channel);
+    return id === null ? undefined : this.person(id);
   }
 
   // ------------------------------------------------------------ with the session
@@ -85,7 +120,9 @@ export class Rooms {
     this.stop();
     this.link = new Link(me, this.handlers(session), this.desk(), this.opener);
     this.mine = this.listOf(me);
+    this.news = this.newsOf(me);
     this.link.start();
+    this.counting = setInterval(() => this.countAgain(), COUNT_MS);
     void this.refresh();
   }
 
@@ -94,8 +131,10 @@ export class Rooms {
     this.link?.stop();
     this.link = null;
     this.mine.stop();
-    for (const each of [this.rooms, this.openRooms, this.following, this.shut]) each.clear();
+    clearInterval(this.counting);
+    for (const each of [this.rooms, this.openRooms, this.rosters, this.following, this.shut]) each.clear();
     this.notices = [];
+    this.news = this.newsOf(null);
     this.mishap = null;
   }
 
@@ -109,6 +148,38 @@ export class Rooms {
     await mine.refresh();
     if (link !== this.link || link?.me == null || !mine.loaded) return;
     if (!link.live.isSubscribed(link.inbox)) link.live.subscribe(link.inbox, null);
+    if (this.recalled === link) return;
+    this.recalled = link;
+    void this.recall(link);
+  }
+
+  private forgetNews(link: Link): void {
+    this.news.forget();
+    void this.recall(link);
+  }
+
+  private newsOf(me: Self | null): News {
+    return new News(me?.id ?? null, {
+      membership: (group) => this.membership(group),
+      read: (seq) => this.link?.reads.read(this.link.inbox, seq),
+    });
+  }
+
+  /** What came to my inbox before this page was opened. */
+  private async recall({ inbox }: Link): Promise<void> {
+    const { news } = this;
+    const page = await this.question<Page>({ do: 'history', channel: inbox, limit: OLD_NOTICES }).catch(
+      () => null,
+    );
+    for (const entry of page?.entries ?? []) if (entry.kind === 'notice') news.hear(entry);
+  }
+
+  private countAgain(): void {
+    if (document.hidden || !this.isConnected || this.link?.me == null) return;
+    for (const id of this.openRooms) {
+      const visibility = this.rooms.get(id)?.channel.visibility;
+      if (visibility === 'open' || visibility === 'public') this.mine.askSoon(id);
+    }
   }
 
   private listOf(me: Self | null): Mine {
@@ -124,6 +195,8 @@ export class Rooms {
     const { link } = this;
     const room = this.rooms.get(channel.id);
     if (room) room.channel = channel;
+    if (channel.membership === 'member') this.news.began(channel.id);
+    if (channel.id === link?.inbox) this.news.readTo(channel.read_seq);
     if (!link || (!this.mine.get(channel.id) && channel.id !== link.inbox)) return;
     if (link.live.isSubscribed(channel.id) || this.shut.has(channel.id)) return;
     link.live.subscribe(channel.id, channel.head);
@@ -135,8 +208,15 @@ export class Rooms {
     return this.link?.people.get(id);
   }
 
+  /** `offline` also where nothing is known: of whom I may not see, and while there is no connection. */
   presence(id: Id): Presence {
-    return this.link?.people.presence(id) ?? 'offline';
+    if (!this.link || !this.isConnected) return 'offline';
+    return id === this.link.me?.id ? 'online' : this.link.people.presence(id);
+  }
+
+  /** What is shown of others is true now. */
+  get isConnected(): boolean {
+    return this.connection.state === 'live' || this.connection.state === 'catching-up';
   }
 
   /** Whose presence this page shows; replaces the last list. */
@@ -163,7 +243,8 @@ export class Rooms {
     this.letGo();
     if (!known || !canRead(channel) || room.state !== 'ready') this.enter(room);
     else room.reopen();
-    this.followRoster(channel);
+    if (channel.roster && channel.membership === 'member' && !this.unfollow.has(room))
+      this.unfollow.set(room, this.followRoster(channel.roster));
     return room;
   }
 
@@ -171,22 +252,38 @@ export class Rooms {
   close(room: Room): void {
     room.left();
     this.openRooms.delete(room.id);
-    if (room.channel.roster) this.link?.live.unsubscribe(room.channel.roster);
+    this.unfollow.get(room)?.();
+    this.unfollow.delete(room);
   }
 
-  private followRoster({ roster, membership }: Channel): void {
+  /** For a page that shows who is in a group: it is kept up to date until the function is called. */
+  followRoster(roster: Id): () => void {
     const { live } = this.link ?? {};
-    if (live && roster && membership === 'member' && !live.isSubscribed(roster)) live.subscribe(roster, null);
+    if (!live) return () => undefined;
+    const pages = this.rosters.get(roster) ?? 0;
+    this.rosters.set(roster, pages + 1);
+    if (!live.isSubscribed(roster)) live.subscribe(roster, null);
+    return () => {
+      const left = (this.rosters.get(roster) ?? 1) - 1;
+      this.rosters.set(roster, left);
+      if (left === 0) live.unsubscribe(roster);
+    };
   }
 
   private async find(name: string | Id): Promise<Channel> {
-    const id = typeof name === 'number' ? name : /^~\d+$/.test(name) ? Number(name.slice(1)) : null;
-    const mine = id === null ? this.mine.bySlug(String(name)) : this.mine.get(id);
+    const id = idOf(name);
+    const mine = this.known(name);
     if (mine) {
       this.mine.askSoon(mine.id);
       return mine.channel;
     }
     return id === null ? api.group(String(name)) : readChannel(id);
+  }
+
+  /** One of mine, by its slug, by `~ID`, or by its id. */
+  known(name: string | Id): Standing | undefined {
+    const id = idOf(name);
+    return id === null ? this.mine.bySlug(String(name)) : this.mine.get(id);
   }
 
   private make(channel: Channel): Room {
@@ -219,7 +316,7 @@ export class Rooms {
     const channel = await readChannel(room.id).catch(() => null);
     if (this.rooms.get(room.id) !== room) return;
     if (!channel || !canRead(channel) || this.shut.has(room.id)) {
-      if (channel) room.channel = channel;
+      room.channel = channel ?? { ...room.channel, membership: 'none', role: null, roster: null, can: [] };
       room.lock(room.state === 'locked' ? 'locked' : 'revoked');
       return;
     }
@@ -264,7 +361,7 @@ export class Rooms {
       state: (state) => this.stateIs(state, session),
       welcome: () => this.welcomed(),
       subscribed: (reply, fresh) => this.subscribed(reply, fresh),
-      unreadable: (channel) => this.unreadable(channel),
+      unreadable: (channel, reason) => this.unreadable(channel, reason),
       entry: (entry) => this.entered(entry),
       signal: (signal) => this.signalled(signal),
       stranger: () => session.ended(),
@@ -296,6 +393,7 @@ export class Rooms {
 
   private subscribed({ channel, head, first }: Subscribed, fresh: boolean): void {
     this.following.add(channel);
+    if (fresh && channel === this.link?.inbox) this.forgetNews(this.link);
     const room = this.rooms.get(channel);
     if (!fresh) return room?.raiseFirst(first);
     if (room && canRead(room.channel)) room.restart(head, first);
@@ -304,7 +402,8 @@ export class Rooms {
     if (standing) this.mine.refreshSoon();
   }
 
-  private unreadable(channel: Id): void {
+  private unreadable(channel: Id, reason: string): void {
+    this.news.ended(channel, reason);
     if (!this.following.delete(channel)) this.shut.add(channel);
     const room = this.rooms.get(channel);
     if (room) void this.regain(room);
@@ -323,15 +422,17 @@ export class Rooms {
   }
 
   private rosterChanged(roster: Id): void {
-    for (const room of this.rooms.values()) {
-      if (room.channel.roster !== roster) continue;
-      room.rosterVersion += 1;
-      this.mine.askSoon(room.id);
+    for (const { id, channel } of this.mine.groups) {
+      if (channel.roster !== roster) continue;
+      const room = this.rooms.get(id);
+      if (room) room.rosterVersion += 1;
+      this.mine.askSoon(id);
     }
   }
 
   private noticed(notice: Entry): void {
     this.notices = [notice, ...this.notices].slice(0, KEPT_NOTICES);
+    this.news.arrived(notice);
     if (!DOORS.has(notice.reason ?? '')) return;
     this.shut.clear();
     this.mine.refreshSoon();
@@ -346,6 +447,8 @@ export class Rooms {
     if (signal.signal === 'presence') this.link?.people.changed(signal.people);
     if (signal.signal === 'audience') this.rooms.get(signal.channel)?.heardAudience(signal.count);
     if (signal.signal !== 'inbox') return;
+    // Read on another device.
+    if (this.link && String(this.link.inbox) in signal.unread) this.mine.askSoon(this.link.inbox);
     for (const [id, unread] of Object.entries(signal.unread)) {
       const standing = this.mine.get(Number(id));
       if (standing && standing.unread !== unread) this.mine.askSoon(standing.id);
@@ -354,5 +457,11 @@ export class Rooms {
 }
 
 export const rooms = new Rooms();
+
+/** The id in `~ID`; null for a slug. */
+export function idOf(name: string | Id): Id | null {
+  if (typeof name === 'number') return name;
+  return /^~\d+$/.test(name) ? Number(name.slice(1)) : null;
+}
 
 const canRead = ({ can }: Channel): boolean => can.includes('read');

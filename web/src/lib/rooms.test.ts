@@ -114,7 +114,7 @@ describe('a room', () => {
     await Promise.all([room.loadOlder(), room.loadOlder()]);
     await room.loadOlder();
     expect([room.length, room.atStart]).toEqual([120, true]);
-    expect(hub.commands('history')).toHaveLength(3);
+    expect(hub.commands('history').filter(({ channel }) => channel === 7)).toHaveLength(3);
   });
 
   it('begins where the reader left off when much has come since', async () => {
@@ -382,6 +382,116 @@ describe('a door', () => {
   });
 });
 
+describe('what was asked for', () => {
+  const inbox = () => hub.add({ id: ANA.inbox, kind: 'inbox', title: null });
+  const notice = (log: TestChannel, reason: string, more = {}) => {
+    log.append({ kind: 'notice', author: null, reason, about: { channel: 8, seq: 1 }, ...more });
+    hub.publish(log);
+  };
+
+  it('is listed until it is answered, and the answer is news until it was read', async () => {
+    const log = inbox();
+    hub.add({
+      id: 8,
+      slug: 'closed',
+      title: 'Closed',
+      membership: 'requested',
+      role: null,
+      can: ['withdraw'],
+    });
+    await started();
+    expect(rooms.requested.map(({ id }) => id)).toEqual([8]);
+    expect(rooms.membership(8)).toBe('requested');
+    hub.change(8, { membership: 'none' });
+    notice(log, 'declined', { title: 'Closed', slug: 'closed' });
+    await settle(1000);
+    expect(rooms.requested).toEqual([]);
+    expect(rooms.news.unread).toMatchObject([{ what: 'declined', group: 8, title: 'Closed' }]);
+    expect(rooms.news.fresh?.what).toBe('declined');
+    rooms.news.read();
+    await settle();
+    expect(rooms.news.unread).toEqual([]);
+    expect(hub.commands('read')).toMatchObject([{ channel: ANA.inbox, seq: 1 }]);
+  });
+
+  it('and was answered while nobody was here is told on opening, once', async () => {
+    const log = inbox();
+    notice(log, 'approved');
+    hub.add({ id: 8, slug: 'closed', title: 'Closed' });
+    await started();
+    expect(rooms.news.unread).toMatchObject([{ what: 'approved', group: 8 }]);
+    expect(rooms.news.fresh).toBeNull();
+    hub.change(ANA.inbox, { read_seq: 1 });
+    await rooms.refresh();
+    expect(rooms.news.unread).toEqual([]);
+  });
+
+  it('is no news any more when it was overtaken', async () => {
+    const log = inbox();
+    notice(log, 'removed', { person: ANA.id, change: 'removed', title: 'Closed' });
+    hub.add({ id: 8, slug: 'closed', title: 'Closed' });
+    await started();
+    expect(rooms.news.unread).toEqual([]);
+    expect(rooms.news.ending(8)).toBeNull();
+  });
+
+  it('and what others lost is not mine', async () => {
+    const log = inbox();
+    notice(log, 'removed', { person: BEN, change: 'banned' });
+    await started();
+    expect(rooms.news.unread).toEqual([]);
+    expect(rooms.news.ending(8)).toBeNull();
+  });
+});
+
+describe('an ending', () => {
+  it('is told by its reason, and the room has no rights and is not listed any more', async () => {
+    const room = await opened();
+    expect(room.can('send')).toBe(true);
+    hub.change(7, { membership: 'none', role: null });
+    const unknown = { error: { code: 'not_found', reason: 'channel_unknown', message: '' } };
+    vi.stubGlobal('fetch', async () => new Response(JSON.stringify(unknown), { status: 404 }));
+    hub.revoke(7, 'banned');
+    await settle(1000);
+    expect([room.state, rooms.news.ending(7), room.can('send')]).toEqual(['revoked', 'banned', false]);
+  });
+
+  it('is over when one is let in again', async () => {
+    const room = await opened();
+    hub.change(7, { membership: 'none', role: null });
+    hub.revoke(7, 'removed');
+    await settle(1000);
+    expect(rooms.news.ending(7)).toBe('removed');
+    hub.change(7, { membership: 'member', role: 'member' });
+    await rooms.refresh();
+    expect(rooms.news.ending(7)).toBeNull();
+    expect(room.can('send')).toBe(true);
+  });
+});
+
+describe('an open group', () => {
+  it('is asked how many it has while somebody looks at it, for its roster does not tell', async () => {
+    hub.change(7, { visibility: 'open' });
+    const room = await opened();
+    hub.change(7, { members: 4 });
+    await settle(31_000);
+    expect(room.channel.members).toBe(4);
+    rooms.close(room);
+    hub.change(7, { members: 5 });
+    await settle(31_000);
+    expect(room.channel.members).toBe(4);
+  });
+
+  it('lists who writes for the first time', async () => {
+    hub.change(7, { visibility: 'open' });
+    const room = await opened();
+    await said('one');
+    expect(room.rosterVersion).toBe(1);
+    await said('two');
+    expect(room.rosterVersion).toBe(1);
+  });
+});
+
 describe('after a loss', () => {
   it('goes on where it stood', async () => {
     const room = await opened();
@@ -490,7 +600,9 @@ describe('people', () => {
     hub.says({ signal: 'presence', people: { [BEN]: 'away' } });
     expect(rooms.presence(BEN)).toBe('away');
     hub.cut();
+    expect([rooms.presence(BEN), rooms.presence(ANA.id)]).toEqual(['offline', 'offline']);
     await settle(5000);
+    expect(rooms.presence(ANA.id)).toBe('online');
     expect(hub.commands('watch')).toHaveLength(2);
   });
 });

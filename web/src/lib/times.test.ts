@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ago, dayName } from './times';
+import { ago, dayName, shortClock } from './times';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -21,6 +21,16 @@ describe('how long ago something was', () => {
 
   it('is a date after a day', () => {
     expect(before(24 * HOUR_MS)).toMatch(/2026/);
+  });
+});
+
+describe('the time in a narrow column', () => {
+  const SIX = new Date(2026, 10, 24, 18).getTime();
+  const by = (locale: string) =>
+    shortClock(SIX, new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' }));
+
+  it('has no half of the day, wherever that stands', () => {
+    expect(['en-US', 'en-GB', 'ko-KR'].map(by)).toEqual(['6:00', '18:00', '6:00']);
   });
 });
 

@@ -3,14 +3,27 @@ import { t } from './catalogue';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-const hourMinute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const hourMinute = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'long' });
 
-/** 14:05 */
+/** 14:05, or 2:05 PM where that is the custom. */
 export const clock = (at_ms: number): string => hourMinute.format(at_ms);
+
+/** The same without its half of the day, where that stands close by already. */
+export function shortClock(at_ms: number, format = hourMinute): string {
+  const parts = format.formatToParts(at_ms);
+  const ends = [
+    parts.findIndex(({ type }) => type === 'hour'),
+    parts.findIndex(({ type }) => type === 'minute'),
+  ];
+  return parts
+    .slice(Math.min(...ends), Math.max(...ends) + 1)
+    .map(({ value }) => value)
+    .join('');
+}
 
 /** Everything about a moment, for screen readers and on hover. */
 export const moment = (at_ms: number): string => full.format(at_ms);

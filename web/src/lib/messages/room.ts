@@ -23,8 +23,6 @@ export const room = {
   'room.jump-new': { one: '{count} new message', other: '{count} new messages' },
   'room.jump-end': 'To the newest',
   'room.arrived': { one: '{count} new message from {name}', other: '{count} new messages, last from {name}' },
-  'room.revoked.title': 'You can no longer read this',
-  'room.revoked.text': 'You left, were removed, or the group was closed to you.',
   'room.archived': 'This group is archived. It can be read, and nobody can write.',
   'room.join-to-write': 'Join the group to write.',
   'room.sign-in-to-write': 'Sign in to join and write.',
@@ -121,6 +119,7 @@ export const room = {
   'conversations.new.no-one':
     'Nobody with this exact handle. People without a shared group are found by their exact handle.',
   'conversations.self': 'Only you',
+  'conversations.new.me': 'This is your own handle. Type somebody else’s.',
   'conversations.request.title': '{name} would like to talk with you',
   'conversations.request.text': 'You share no group. Answer only if you want to.',
   'conversations.accept': 'Answer',

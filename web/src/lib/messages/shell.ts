@@ -22,6 +22,7 @@ export const shell = {
   'shell.you': 'you',
   'shell.bot': 'bot',
   'shell.demo': 'Demo. People and messages here are invented.',
+  'shell.waiting': { one: '{count} thing waits for you', other: '{count} things wait for you' },
   'shell.unread': { one: '{count} unread message', other: '{count} unread messages' },
   'shell.mention': { one: 'names you once', other: 'names you {count} times' },
   'shell.find-group': 'Find a group',
@@ -38,7 +39,6 @@ export const shell = {
 
   'presence.online': 'here now',
   'presence.away': 'away',
-  'presence.offline': 'not here',
 
   'fault.title': 'That did not work',
   'page.missing.title': 'This page does not exist',
@@ -69,6 +69,13 @@ export const shell = {
   'home.none.text':
     'Groups are where people talk here. Find one that fits you, or ask somebody for an invitation.',
   'home.invited': 'You are invited to this group.',
+  'home.invited-by': '{name} invites you to this group.',
+  'home.decline': 'Decline',
+  'home.asked': 'You asked to join',
+  'home.asked.text': 'The owners have not answered yet.',
+  'home.take-back': 'Take back',
+  'home.news': 'News',
+  'home.got-it': 'Got it',
   'home.wants-to-join': '{name} asks to join {group}',
   'home.accept': 'Join',
   'home.talk': 'Would like to talk with you.',

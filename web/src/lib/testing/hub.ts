@@ -150,7 +150,7 @@ export class TestHub {
     if (noun === 'people') return { items: this.people, next: null };
     if (noun === 'session' || noun === 'demo') return {};
     if (noun === 'channels' && !id) {
-      const mine = [...this.channels.values()].filter(({ membership }) => membership === 'member');
+      const mine = [...this.channels.values()].filter(({ membership }) => membership !== 'none');
       return { items: mine.map((channel) => this.shown(channel.id)), next: null };
     }
     const isId = ([key, { slug }]: [Id, Channel]) => String(key) === id || slug === id;

@@ -1,8 +1,9 @@
 // How a channel is called and where it lives, as people see it.
 import type { Channel, Person } from '$lib/api';
 import { t } from '$lib/catalogue';
+import { rooms, type Told } from '$lib/rooms.svelte';
 import { session } from '$lib/session.svelte';
-import { listed } from './names';
+import { isolate, listed } from './names';
 
 /** Everybody in a conversation but me. */
 export function othersIn(channel: Channel): Person[] {
@@ -42,4 +43,17 @@ export function membersOf(channel: Channel): string {
   return typeof channel.members === 'number'
     ? t('groups.members', { count: channel.members })
     : t('groups.few');
+}
+
+/** What became of my wish to be in a group, in a sentence. */
+export function newsOf({ what, group, title }: Told): string {
+  const name = title ?? rooms.known(group)?.channel.title;
+  return t(`news.${what}`, { group: name ? isolate(name) : t('news.some-group') });
+}
+
+/** Where that group lives; null where it can not be seen any more, or nobody says where. */
+export function pathOfNews({ what, group, slug }: Told): string | null {
+  const mine = rooms.known(group);
+  if (mine) return pathOf(mine.channel);
+  return what !== 'banned' && slug ? `/groups/${slug}` : null;
 }

@@ -13,6 +13,8 @@ class Shell {
   list = $state(false);
   /** Pages shown since the hub was opened: whether "back" has somewhere to go. */
   visited = $state(0);
+  /** Which part of a room's details is shown. */
+  part: 'about' | 'people' | 'pins' = $state('about');
   private wanted: boolean | null = $state(null);
 
   /** A room's details: open by themselves where there is room, until somebody says otherwise. */

@@ -4,6 +4,7 @@ import { othersIn } from '../channels';
 
 /** How many are here; 0 when nothing is known. */
 export function hereIn(room: Room): number {
+  if (!rooms.isConnected) return 0;
   if (room.audience !== null) return room.audience;
   return othersIn(room.channel).filter((person) => rooms.presence(person.id) !== 'offline').length;
 }

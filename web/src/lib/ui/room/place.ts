@@ -3,8 +3,8 @@
 // stays there, until the reader goes up: what grows or shrinks meanwhile has not moved them.
 interface Anchor {
   key: string;
-  /** From the top of the view, in CSS pixels; negative when it begins above. */
-  offset: number;
+  /** From the top of the window, in CSS pixels: where the view itself moves, the line stays before one's eyes. */
+  y: number;
 }
 
 export class Place {
@@ -39,18 +39,16 @@ export class Place {
     if (top === null) return;
     const first = this.firstBelow(top);
     const key = first?.dataset.key;
-    this.anchor =
-      first && key !== undefined ? { key, offset: first.getBoundingClientRect().top - top } : null;
+    this.anchor = first && key !== undefined ? { key, y: first.getBoundingClientRect().top } : null;
   }
 
   /** Puts the remembered line back to its place. */
   hold(): void {
-    const top = this.top();
-    if (!this.box || top === null) return;
+    if (!this.box) return;
     if (this.stuck) return this.toEnd(this.box);
     const element = this.anchor && this.element(this.anchor.key);
     if (!this.anchor || !element) return;
-    const moved = element.getBoundingClientRect().top - top - this.anchor.offset;
+    const moved = element.getBoundingClientRect().top - this.anchor.y;
     if (Math.abs(moved) >= 1) this.box.scrollTop += moved;
   }
 
