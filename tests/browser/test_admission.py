@@ -92,6 +92,7 @@ def test_who_is_banned_is_told_and_offered_no_way_that_is_shut(hub: Running, peo
     for _ in ("at once", "after a reload"):
         expect(ben.page.get_by_role("heading", name="Night watch", level=1)).to_be_visible()
         expect(ben.sees("You were banned from this group")).to_be_visible()
+        expect(ben.page.get_by_role("status").filter(has_text="You were banned")).to_have_count(0)  # told once
         expect(ben.page.get_by_text("Half a sentence")).to_be_visible()
         expect(ben.composer).to_be_hidden()
         expect(ben.button("Ask to join")).to_be_hidden()

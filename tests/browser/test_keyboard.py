@@ -2,6 +2,7 @@
 
 from typing import Final, Literal
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.people import People
@@ -133,3 +134,55 @@ def test_wide_code_and_tables_are_scrolled_by_keys_and_have_a_name(hub: Running,
     ana.page.wait_for_function("() => document.activeElement.scrollLeft > 0")
     expect(code.last).not_to_have_attribute("tabindex", "0")
     press_until_focused(ana, "Tab", last)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_reading_back_replying_deleting_and_writing_on_need_no_mouse(hub: Running, people: People, width: int) -> None:
+    ana = people.member(hub, "Ana", viewport={"width": width, "height": 844})
+    ben = people.member(hub, "Ben")
+    group = people.group(ana, ben)
+    for text in ("Who walks on Sunday?", "I slept badly"):
+        ben.ask("POST", f"channels/{group.id}/messages", {"text": text})
+    ana.go("/groups")
+    keys = ana.page.keyboard
+    press_until_focused(ana, "Tab", ana.page.get_by_role("article").locator(f'a[href="{group.path}"]'))
+    keys.press("Enter")
+    expect(ana.composer).to_be_focused()
+
+    question = ana.message("Who walks on Sunday?").first
+    tab_back_to(ana, ana.message("I slept badly"))
+    keys.press("ArrowUp")
+    expect(question).to_be_focused()
+    keys.press("Enter")
+    expect(ana.page.get_by_role("menuitem", name="React")).to_be_focused()
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(ana.composer).to_be_focused()
+    keys.type("I do")
+    keys.press("Enter")
+    answer = ana.message("I do")
+    expect(answer).not_to_contain_text("Being sent")
+
+    tab_back_to(ana, question)  # where one left the list
+    keys.press("End")
+    expect(answer).to_be_focused()
+    press_until_focused(ana, "Tab", answer.get_by_role("button", name="In reply to"))
+    keys.press("Enter")
+    expect(question).to_be_focused()
+    keys.press("End")
+    expect(answer).to_be_focused()
+    keys.press("Enter")
+    press_until_focused(ana, "ArrowDown", ana.page.get_by_role("menuitem", name="Delete"))
+    keys.press("Enter")
+    press_until_focused(ana, "Tab", ana.page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    keys.press("Enter")
+    gone = ana.message("This message was deleted.")
+    expect(gone).to_be_focused()
+    keys.press("ArrowUp")
+    expect(ana.message("I slept badly")).to_be_focused()
+    keys.press("Escape")
+    expect(ana.composer).to_be_focused()
+    keys.type("And on Monday")
+    keys.press("Enter")
+    expect(ana.message("And on Monday")).to_be_visible()
+    expect(ana.composer).to_be_focused()
