@@ -100,7 +100,8 @@ def test_who_is_banned_is_told_and_offered_no_way_that_is_shut(hub: Running, peo
     ben.go("/")
     news = ben.page.get_by_role("region", name="News")
     expect(news).to_contain_text("You were banned from")
-    news.get_by_role("button", name="Got it").click()
+    with ben.page.expect_response("**/read"):
+        news.get_by_role("button", name="Got it").click()
     expect(news).to_be_hidden()
     people.watch(hub).forgive("status of 404")
     ben.page.reload()
