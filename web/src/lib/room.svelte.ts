@@ -7,7 +7,7 @@ import type { Deed, Job } from './outbox';
 import type { Row } from './rows';
 import { Typing } from './typing.svelte';
 import { LiveError } from './socket';
-import type { Counts } from './unread';
+import { isOfThoseCounted, type Counts } from './unread';
 import type { Entry, Fault, Id, Page, Self, Seq } from './wire';
 import { View } from './view';
 
@@ -34,8 +34,9 @@ export class Room {
   state: 'loading' | 'ready' | 'locked' | 'revoked' = $state('loading');
   /** Why the room could not be read; `load()` tries again. */
   fault: Fault | null = $state.raw(null);
-  /** How many came while the reader was not attentive. */
+  /** How many came while the reader was not attentive, and are still there. */
   newBelow = $state(0);
+  private below = new Set<Seq>();
   /** How many are here, from 5 up. */
   audience: number | null = $state(null);
   /** Rises when somebody joins, leaves or changes role: member lists read again. */
@@ -265,7 +266,7 @@ export class Room {
   attend(attentive: boolean): void {
     this.attentive = attentive;
     if (!attentive) return;
-    this.newBelow = 0;
+    this.forgetBelow();
     if (this.state === 'ready') this.markRead();
   }
 
@@ -291,6 +292,7 @@ export class Room {
     if (this.log.apply(entry) === 'gap') return this.restart(entry.seq, this.log.first);
     if (entry.author !== null) this.typists.end(entry.author);
     if (entry.kind === 'message' && entry.author !== null) this.heardFrom(entry.author);
+    if (entry.kind === 'delete') this.takenBack(entry.target);
     if (!isChange(entry) && entry.author !== this.myId) this.arrived(entry);
     this.changed();
   }
@@ -305,9 +307,20 @@ export class Room {
 
   private arrived(entry: Entry): void {
     if (this.attentive) return this.markRead();
-    this.newBelow += 1;
+    if (!isOfThoseCounted(entry.kind)) return;
+    this.below.add(entry.seq);
+    this.newBelow = this.below.size;
     const standing = this.host.standing(this.id);
     if (standing && standing.unread > 0) this.view.newSince ??= Math.min(standing.readSeq, entry.seq - 1);
+  }
+
+  private takenBack(seq: Seq | undefined): void {
+    if (seq !== undefined && this.below.delete(seq)) this.newBelow = this.below.size;
+  }
+
+  private forgetBelow(): void {
+    this.below.clear();
+    this.newBelow = 0;
   }
 
   heardTyping(person: Id): void {
@@ -354,7 +367,7 @@ export class Room {
     const standing = this.host.standing(this.id);
     this.view.newSince = standing && standing.unread > 0 ? standing.readSeq : null;
     this.view.moveTo(null);
-    this.newBelow = 0;
+    this.forgetBelow();
     this.changed();
   }
 

@@ -140,10 +140,14 @@ describe('a room', () => {
     await said('two');
     await said('three');
     expect([rooms.unread, room.newBelow, room.newSince]).toEqual([2, 2, 1]);
+    lung.delete(BEN, 2);
+    hub.publish(lung);
+    await settle();
+    expect([rooms.unread, room.newBelow]).toEqual([1, 1]);
     room.attend(true);
     await settle(3000);
     expect([rooms.unread, room.newBelow, room.newSince]).toEqual([0, 0, 1]);
-    expect(hub.commands('read').at(-1)).toMatchObject({ channel: 7, seq: 3 });
+    expect(hub.commands('read').at(-1)).toMatchObject({ channel: 7, seq: 4 });
   });
 
   it('counts by itself what is left when a part was read', async () => {

@@ -16,6 +16,9 @@ export interface Standing extends Counts {
   read_seq: Seq;
 }
 
+/** Whether an entry is of a kind that counts. */
+export const isOfThoseCounted = (kind: string): boolean => COUNTED.has(kind);
+
 /** Whether an entry is of those that count until they are read. */
 export function isCounted(kind: string, author: Id | null, deleted: boolean, me: Self | null): boolean {
   return COUNTED.has(kind) && me !== null && author !== me.id && !deleted;
