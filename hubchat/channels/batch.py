@@ -113,6 +113,8 @@ class Batch:
             channel = self.channels.get(item.channel)
             if channel is None:
                 raise HubError("channel_unknown")
+            if isinstance(item, Message) and (known := self.nonces.get((item.channel, item.persona, item.nonce))):
+                return Stored(*known, changed=False)  # it is theirs, whatever right they lost after it was stored
             stand = self.standings.get((item.account, channel.access_id), STRANGER)
             if ("read", item.account, item.channel) not in self.granted:
                 if not access.can("read", stand.standing, channel.place):
@@ -126,8 +128,6 @@ class Batch:
             return error
 
     def _send(self, item: Message, channel: ChannelRow, stand: Stand) -> Stored:
-        if (known := self.nonces.get((item.channel, item.persona, item.nonce))) is not None:
-            return Stored(*known, changed=False)
         self._require("send", item, channel, stand)
         data: dict[str, Any] = {}
         if item.reply_to is not None:

@@ -187,6 +187,18 @@ async def test_equal_nonces_in_one_batch_are_one_message(hub: Community, lines: 
     assert (await hub.channel(room)).head == start + 1
 
 
+async def test_what_was_stored_before_its_author_was_removed_is_answered_as_stored(
+    hub: Community, lines: Lines
+) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    room = await hub.group(ana, "closed", ben)
+    line = lines.open(ben)
+    stored = await line.do("send", channel=room, nonce="its reply was lost", text="once")
+    await members.remove(hub.node, ana, room, ben.handle)
+    assert await line.do("send", channel=room, nonce="its reply was lost", text="once") == stored
+    assert (await line.do("send", channel=room, nonce="new", text="once more"))["code"] == "not_found"
+
+
 async def test_one_item_that_cannot_be_stored_takes_no_other_with_it(
     hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,8 +72,8 @@ RULES = {
     ),
     "a nonce is one message": Rule(
         "channels/batch.py",
-        "if (known := self.nonces.get((item.channel, item.persona, item.nonce))) is not None:",
-        "if (known := None) is not None:",
+        "if isinstance(item, Message) and (known := self.nonces.get((item.channel, item.persona, item.nonce))):",
+        "if isinstance(item, Message) and (known := None):",
         "test_equal_nonces_in_one_batch_are_one_message",
     ),
     "a batch that fails runs again item by item": Rule(
