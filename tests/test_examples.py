@@ -1,0 +1,138 @@
+"""docs/examples and compose.yaml: settings and metrics that there are, and proxies that carry members."""
+
+import json
+import re
+import shutil
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+import trustme
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from hubchat.api.metrics import METERS
+from hubchat.settings import Settings
+from tests.program import Program
+from tests.servers import free_port
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "docs" / "examples"
+WAIT_S = 30
+
+
+def test_settings_in_the_examples_are_settings() -> None:
+    texts = [path.read_text() for path in (ROOT / "compose.yaml", ROOT / "Dockerfile", *EXAMPLES.iterdir())]
+    named = {name.removeprefix("HUBCHAT_").lower() for text in texts for name in re.findall(r"HUBCHAT_[A-Z_]+", text)}
+    assert named
+    assert named <= Settings.model_fields.keys()
+
+
+def test_what_the_dashboard_shows_is_measured() -> None:
+    dashboard = json.loads((EXAMPLES / "grafana.json").read_text())
+    asked = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
+    named = {name for expression in asked for name in re.findall(r"hubchat_[a-z_]+", expression)}
+    known = {f"hubchat_{meter.name}{'_total' if meter.kind == 'counter' else ''}" for meter in METERS}
+    known |= {f"hubchat_commit_{what}_{part}" for what in ("seconds", "items") for part in ("sum", "count", "bucket")}
+    assert named <= known
+    assert {f"hubchat_{meter.name}" for meter in METERS if meter.kind == "gauge"} <= named | {"hubchat_channels"}
+
+
+@contextmanager
+def _running(command: list[str], cwd: Path, **environment: str) -> Iterator[None]:
+    with (cwd / "proxy.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log, env={"HOME": str(cwd), **environment})
+    try:
+        yield
+        assert process.poll() is None, (cwd / "proxy.log").read_text()
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
+
+
+@contextmanager
+def _nginx(program: str, folder: Path, hub: int, port: int) -> Iterator[None]:
+    authority = trustme.CA()
+    server = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    server.private_key_pem.write_to_path(folder / "hub.key")
+    for part in server.cert_chain_pems:
+        part.write_to_path(folder / "hub.pem", append=True)
+    site = (EXAMPLES / "nginx.conf").read_text()
+    for was, now in (
+        ("127.0.0.1:8000", f"127.0.0.1:{hub}"),
+        ("listen 443", f"listen 127.0.0.1:{port}"),
+        ("hub.example.org;", "localhost;"),
+        ("/etc/ssl/hub.example.org", str(folder / "hub")),
+    ):
+        assert was in site
+        site = site.replace(was, now)
+    folders = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "client_body", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = f"daemon off; pid {folder}/pid; error_log stderr; events {{}} http {{ {folders}\n{site} }}"
+    (folder / "nginx.conf").write_text(whole)
+    with _running([program, "-c", str(folder / "nginx.conf"), "-e", "stderr"], folder):
+        yield
+
+
+@contextmanager
+def _caddy(program: str, folder: Path, hub: int, port: int) -> Iterator[None]:
+    site = (
+        "{\n\tskip_install_trust\n\tauto_https disable_redirects\n\tadmin off\n}\n"
+        + (EXAMPLES / "Caddyfile").read_text()
+    )
+    (folder / "Caddyfile").write_text(site.replace("{$SITE} {", "{$SITE} {\n\ttls internal\n"))
+    settings = {"SITE": f"https://localhost:{port}", "NODES": f"127.0.0.1:{hub}", "XDG_DATA_HOME": str(folder)}
+    with _running([program, "run", "--config", "Caddyfile", "--adapter", "caddyfile"], folder, **settings):
+        authority = folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+        _wait_for(authority.exists)
+        shutil.copy(authority, folder / "ca.pem")
+        yield
+
+
+PROXIES: dict[str, Callable[[str, Path, int, int], AbstractContextManager[None]]] = {
+    name: run for name, run in (("nginx", _nginx), ("caddy", _caddy)) if shutil.which(name)
+}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_members_come_through_a_proxy_and_operators_pages_do_not(proxy: str, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"https://localhost:{port}"
+    program = Program(tmp_path / "data", {"HUBCHAT_URL": url, "HUBCHAT_TRUSTED_PROXIES": "127.0.0.1"})
+    with program.serving() as running, PROXIES[proxy](shutil.which(proxy) or proxy, tmp_path, running.port, port):
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        with httpx2.Client(base_url=url, verify=context, trust_env=False, headers={"Origin": url}) as http:
+            _wait_for(lambda: _answers(http))
+            form = {"handle": "ana", "name": "Ana", "password": "seven-otters-in-the-rain", "agreed": True}
+            assert http.post("/api/v1/signup", json=form).status_code == 201
+            assert "__Host-hubchat" in http.cookies
+            token = http.post("/api/v1/me/tokens", json={"name": "proxied"}).json()["token"]
+            for page in ("/metrics", "/readyz", "/healthz"):
+                assert http.get(page).status_code == 404, page
+        protocol = [Subprotocol("hubchat.v1.json")]
+        headers = {"Authorization": f"Bearer {token}"}
+        with connect(
+            f"wss://localhost:{port}/live", ssl=context, subprotocols=protocol, additional_headers=headers, proxy=None
+        ) as live:
+            assert json.loads(live.recv())["welcome"]["user"]["handle"] == "ana"
+
+
+def _answers(http: httpx2.Client) -> bool:
+    try:
+        return http.get("/api/v1/hub").status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
