@@ -83,6 +83,13 @@ class Settings(BaseSettings):
                 raise ValueError("want addresses or networks, by commas: 127.0.0.1, 10.0.0.0/8") from None
         return value
 
+    @field_validator("name")
+    @classmethod
+    def _a_name(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("want a name of 1 to 60 signs; leave it out for `hubchat`")
+        return value.strip()
+
     @field_validator("url")
     @classmethod
     def _an_origin(cls, value: str | None) -> str | None:

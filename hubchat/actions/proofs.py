@@ -42,9 +42,14 @@ async def prove_password(node: Node, login: str, password: str, browser: Browser
 
 
 def require_confirmed(caller: Caller) -> None:
-    """Raises `confirm_needed` unless this session's password was given within 10 minutes; a token never had one."""
-    if caller.confirmed_at < now_ms() - CONFIRMED_MS:
+    """Raises `confirm_needed` unless `is_confirmed`."""
+    if not is_confirmed(caller):
         raise HubError("confirm_needed")
+
+
+def is_confirmed(caller: Caller) -> bool:
+    """Whether this session's password was given, or it began, within 10 minutes; a token never had one."""
+    return caller.confirmed_at >= now_ms() - CONFIRMED_MS
 
 
 async def require_password_kept(node: Node, caller: Caller) -> None:

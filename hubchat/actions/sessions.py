@@ -88,6 +88,15 @@ async def end_session(node: Node, caller: Caller, session_id: int) -> None:
     await node.log.write(verb)
 
 
+async def end_other_sessions(node: Node, caller: Caller) -> None:
+    """Ends every session of the caller's but the one that asks, and closes their live connections."""
+
+    def verb(tx: Transaction) -> None:
+        end_others(tx, caller.account_id, caller.session_id)
+
+    await node.log.write(verb)
+
+
 def begin(tx: Transaction, account_id: int, browser: Browser) -> Started:
     """Begins a session for whoever was proved to be `account_id`, and ends the one that the browser had before."""
     if browser.session:

@@ -39,10 +39,11 @@ class NewMember:
 
 
 class SignedUp(NamedTuple):
-    """A new member's session, and the recovery codes, shown this once."""
+    """A new member's session, the recovery codes, shown this once, and the group whose invitation let them in."""
 
     started: Started
     recovery_codes: list[str]
+    group_id: int | None
 
 
 async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
@@ -53,33 +54,20 @@ async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
     """
     require_handle(new.handle)
     account = NewAccount(new.handle, read_name(new.name), read_email(new.email), industry=new.industry)
-    door = await _find_door(node, new.invite)
+    door = await find_door(node, new.invite)
     await node.database.read(lambda connection: _require_free(connection, new.handle))
     await node.passwords.require_strong(new.password, [new.handle, new.name, *(new.email or "").split("@")])
     hashed = await node.passwords.hash(new.password)
     codes = recovery.new_codes()
-    started = await node.log.write(lambda tx: _sign_up(tx, account, hashed, codes, door, new.invite or "", browser))
-    return SignedUp(started, codes)
+
+    def verb(tx: Transaction) -> SignedUp:
+        started, group_id = _sign_up(tx, account, hashed, codes, door, new.invite or "", browser)
+        return SignedUp(started, codes, group_id)
+
+    return await node.log.write(verb)
 
 
-def _sign_up(
-    tx: Transaction, account: NewAccount, hashed: str, codes: list[str], door: Door, code: str, browser: Browser
-) -> Started:
-    if door == "first_admin":
-        if not links.use_first_admin(tx, code):
-            raise HubError("invite_ended")
-        account = account._replace(role="admin", trusted=True)
-    _require_free(tx.connection, account.handle)
-    made = insert(tx, account, hashed)
-    credentials.put_recovery(tx.connection, made.account_id, map(recovery.hash_code, codes), tx.now)
-    for what in CONSENTS:
-        accounts.insert_consent(tx.connection, made.account_id, what, CONSENT_VERSION, tx.now)
-    if door == "invite":
-        invites.accept(tx, _caller(account, made), code)
-    return begin(tx, made.account_id, browser)
-
-
-async def _find_door(node: Node, code: str | None) -> Door:
+async def find_door(node: Node, code: str | None) -> Door:
     """What the code opens. Raises what the hub tells those whom it does not let in."""
     signup = node.settings.signup
     door = None if code is None else await node.database.read(lambda connection: _read_door(connection, code))
@@ -90,6 +78,22 @@ async def _find_door(node: Node, code: str | None) -> Door:
     if code is not None and door is None:
         raise HubError("invite_ended")
     return door
+
+
+def _sign_up(
+    tx: Transaction, account: NewAccount, hashed: str, codes: list[str], door: Door, code: str, browser: Browser
+) -> tuple[Started, int | None]:
+    if door == "first_admin":
+        if not links.use_first_admin(tx, code):
+            raise HubError("invite_ended")
+        account = account._replace(role="admin", trusted=True)
+    _require_free(tx.connection, account.handle)
+    made = insert(tx, account, hashed)
+    credentials.put_recovery(tx.connection, made.account_id, map(recovery.hash_code, codes), tx.now)
+    for what in CONSENTS:
+        accounts.insert_consent(tx.connection, made.account_id, what, CONSENT_VERSION, tx.now)
+    group_id = invites.accept(tx, _caller(account, made), code) if door == "invite" else None
+    return begin(tx, made.account_id, browser), group_id
 
 
 def _read_door(connection: Connection, code: str) -> Door:

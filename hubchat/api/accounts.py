@@ -10,11 +10,13 @@ from hubchat.access import HubRole
 from hubchat.actions import me as members
 from hubchat.actions import recovery, signup
 from hubchat.actions.me import MeChange
+from hubchat.actions.proofs import is_confirmed
 from hubchat.actions.signup import NewMember
 from hubchat.api.answers import Json, time_of
 from hubchat.api.asking import browser_of, give_cookies
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form
+from hubchat.api.invites import Code, Preview, preview
 from hubchat.errors import HubError
 from hubchat.storage import accounts
 from hubchat.storage.accounts import Me
@@ -24,7 +26,11 @@ Secret = Annotated[str, Field(max_length=65_536)]  # the body's own bound; what 
 
 
 class MeShown(TypedDict):
-    """What an account is shown of itself. `id` is the persona's; `inbox` is a channel."""
+    """What an account is shown of itself. `id` is the persona's; `inbox` is a channel.
+
+    `has_password`: without one only a link of the operator's signs in. `confirmed`: this session may do now what wants
+    the password just given, as setting a new one without the old; it ends 10 minutes after signing in.
+    """
 
     id: int
     handle: str
@@ -38,6 +44,8 @@ class MeShown(TypedDict):
     presence: Literal["shared", "conversations", "nobody"]
     findable: bool
     industry: bool
+    has_password: bool
+    confirmed: bool
     created_at: str
 
 
@@ -48,7 +56,17 @@ class CodesShown(TypedDict):
 
 
 class SignedUpShown(CodesShown):
+    """`group`: the id of the group whose invitation let them in."""
+
     me: MeShown
+    group: int | None
+
+
+class DoorShown(TypedDict):
+    """As what a code lets somebody in, and the group that it is an invitation to."""
+
+    role: Literal["admin", "member"]
+    invite: Preview | None
 
 
 class SignUp(Form):
@@ -82,7 +100,7 @@ class PasswordChange(Form):
     password: Secret
 
 
-def show_me(me: Me) -> MeShown:
+def show_me(me: Me, *, confirmed: bool) -> MeShown:
     return {
         "id": me.id,
         "handle": me.handle,
@@ -96,6 +114,8 @@ def show_me(me: Me) -> MeShown:
         "presence": me.presence,
         "findable": me.findable,
         "industry": me.industry,
+        "has_password": me.has_password,
+        "confirmed": confirmed,
         "created_at": time_of(me.created_at),
     }
 
@@ -105,9 +125,17 @@ async def sign_up(ask: Ask, form: SignUp) -> Response:
     if not form.agreed:
         raise HubError("not_agreed", fields={"agreed": "must be true"})
     new = NewMember(form.handle, form.name, form.password, form.email, form.invite, form.industry)
-    started, codes = await signup.sign_up(ask.node, new, browser_of(ask.request, ask.here))
-    shown: SignedUpShown = {"me": show_me(started.me), "recovery_codes": codes}
+    started, codes, group_id = await signup.sign_up(ask.node, new, browser_of(ask.request, ask.here))
+    me = show_me(started.me, confirmed=True)
+    shown: SignedUpShown = {"me": me, "recovery_codes": codes, "group": group_id}
     return give_cookies(Json(shown, status_code=201), ask.here, started)
+
+
+async def preview_door(ask: Ask, form: Code) -> DoorShown:
+    """What a code opens, before anybody fills in a form: refused as signing up with it would be."""
+    if await signup.find_door(ask.node, form.code) == "first_admin":
+        return {"role": "admin", "invite": None}
+    return {"role": "member", "invite": await preview(ask, form)}
 
 
 async def show(ask: Ask) -> MeShown:
@@ -115,11 +143,12 @@ async def show(ask: Ask) -> MeShown:
     me = await ask.node.database.read(lambda connection: accounts.read_me(connection, account_id))
     if me is None:  # disabled a moment ago
         raise HubError("sign_in_ended")
-    return show_me(me)
+    return show_me(me, confirmed=is_confirmed(ask.member))
 
 
 async def change(ask: Ask, form: Change) -> MeShown:
-    return show_me(await members.change_me(ask.node, ask.member, MeChange(**form.model_dump())))
+    me = await members.change_me(ask.node, ask.member, MeChange(**form.model_dump()))
+    return show_me(me, confirmed=is_confirmed(ask.member))
 
 
 async def change_password(ask: Ask, form: PasswordChange) -> None:
@@ -134,6 +163,7 @@ async def renew_codes(ask: Ask) -> CodesShown:
 
 ROUTES: Final = (
     Endpoint("POST", "/signup", sign_up, takes=SignUp, gives=SignedUpShown, status=201),
+    Endpoint("POST", "/signup/preview", preview_door, takes=Code, gives=DoorShown, repeats=False),
     Endpoint("GET", "/me", show, scope="read", gives=MeShown),
     Endpoint("PATCH", "/me", change, scope="account", takes=Change, gives=MeShown),
     Endpoint("POST", "/me/password", change_password, scope="account", takes=PasswordChange, repeats=False),

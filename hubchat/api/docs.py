@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from hubchat.addresses import Home
 from hubchat.api.answers import Json
+from hubchat.api.asking import home_of
 from hubchat.api.endpoint import Endpoint
 from hubchat.api.openapi import describe
 
@@ -24,27 +26,40 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var
 h1 { font-size: 1.6rem } h2 { font-size: 1.25rem; margin-top: 2.5rem } h3 { font-size: 1rem; margin: 1.5rem 0 .25rem }
 code { font: 14px/1.5 ui-monospace, monospace } .method { color: var(--primary); font-weight: 600 }
 p { margin: .25rem 0 } .who, td:last-child { color: var(--muted) } a { color: var(--primary) }
+h3, td, p { overflow-wrap: anywhere } pre { overflow-x: auto } td:first-child { min-width: 7rem }
 table { border-collapse: collapse; margin: .25rem 0 } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
 section { border-top: 1px solid var(--line) }
+"""
+SIGNING_IN: Final = """
+<section><h2>Signing in</h2>
+<p><b>A program</b> sends a token with every request:</p>
+<pre><code>curl -H "Authorization: Bearer $TOKEN" "$HUB/api/v1/me"</code></pre>
+<p>A member makes one on the page <a href="/account">Account</a>, or with <code>POST /api/v1/me/tokens</code>; an
+operator with <code>hubchat token HANDLE</code>. It is shown once, may do what its scopes say (<code>read</code>,
+<code>write</code> and <code>groups</code> unless others were asked for), and ends by itself.</p>
+<p><b>A browser</b> has a cookie from <code>POST /api/v1/session</code>, named <code>{cookie}</code>. With it every
+method but GET and HEAD needs the hub's own <code>Origin</code>. What wants the password just given works for ten
+minutes after signing in or <code>POST /api/v1/session/confirm</code>.</p>
+<p>A token or cookie that has ended is answered with 401; only who sends neither is a guest.</p></section>
 """
 
 
 def routes(prefix: str, table: Sequence[Endpoint]) -> list[Route]:
     """The two addresses; what they give is made when it is first asked for."""
     description = cache(lambda: describe(prefix, table))
-    page = cache(lambda: render(description()))
+    page = cache(lambda here: render(description(), here))
 
     async def show_description(request: Request) -> Response:
         return Json(description())
 
     async def show_page(request: Request) -> Response:
-        return HTMLResponse(page())
+        return HTMLResponse(page(home_of(request, request.state.node)))
 
     return [Route(f"{prefix}/openapi.json", show_description), Route("/api/docs", show_page)]
 
 
-def render(description: dict[str, Any]) -> str:
-    """The page."""
+def render(description: dict[str, Any], here: Home) -> str:
+    """The page, of the hub at these addresses."""
     schemas = description["components"]["schemas"]
     nouns: dict[str, list[str]] = {}
     for path, operations in description["paths"].items():
@@ -55,10 +70,11 @@ def render(description: dict[str, Any]) -> str:
     )
     links = '<p><a href="/api/v1/openapi.json">OpenAPI 3.1</a> for programs. Errors: '
     links += "<code>{error: {code, reason, message, facts?, fields?}}</code>.</p>"
+    signing_in = SIGNING_IN.format(cookie=escape(here.cookie))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>hubchat: the HTTP interface</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f"<body><main><h1>The HTTP interface</h1>{links}{body}</main></body></html>"
+        f"<body><main><h1>The HTTP interface</h1>{links}{signing_in}{body}</main></body></html>"
     )
 
 

@@ -9,9 +9,12 @@ from hubchat import __version__
 from hubchat.api.asking import cookie_of
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.demo.story import read_people
+from hubchat.storage.database import Connection
+from hubchat.storage.people import read_person
 
 
 class DemoMember(TypedDict):
+    id: int
     handle: str
     name: str
 
@@ -44,11 +47,21 @@ async def show_hub(ask: Ask) -> HubShown:
         "session": bool(cookie_of(ask.request, ask.here.cookie)),
     }
     if settings.demo:
-        people = (one for one in read_people() if not one.bot)
-        shown["demo_members"] = [{"handle": one.handle, "name": one.name} for one in people]
+        shown["demo_members"] = await _read_demo_members(ask)
         if settings.url is None:
             shown["other_url"] = _other_url(ask)
     return shown
+
+
+async def _read_demo_members(ask: Ask) -> list[DemoMember]:
+    """Whoever of the invented people is still there, under the name that they go by now."""
+    handles = [one.handle for one in read_people() if not one.bot]
+
+    def read(connection: Connection) -> list[DemoMember]:
+        found = (read_person(connection, handle) for handle in handles)
+        return [{"id": one.id, "handle": one.handle, "name": one.name} for one in found if one and not one.gone]
+
+    return await ask.node.database.read(read)
 
 
 def _other_url(ask: Ask) -> str:

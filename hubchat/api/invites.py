@@ -59,8 +59,9 @@ class Code(Form):
 
 
 class Preview(TypedDict):
-    """What somebody with a link sees before they join, or sign up."""
+    """What somebody with a link sees before they join, or sign up. `id` is the group's."""
 
+    id: int
     title: str
     about: str | None
     visibility: Visibility | None
@@ -121,6 +122,7 @@ async def preview(ask: Ask, form: Code) -> Preview:
         if found is None or room is None or not can("invite", found.standing, room.place):
             raise HubError("invite_ended")
         return {
+            "id": room.id,
             "title": room.title,
             "about": room.about,
             "visibility": visibility(room.place.presets),

@@ -47,8 +47,17 @@ def describe(prefix: str, table: Iterable[Endpoint]) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "Made under /me/tokens."},
-                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-hubchat"},
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Made under /me/tokens, on the page Account, or by `hubchat token HANDLE`.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-hubchat",
+                    "description": "Given by POST /session; on plain http it is named hubchat_PORT.",
+                },
             },
         },
     }

@@ -112,13 +112,18 @@ async def list_mine(ask: Ask) -> SessionsShown:
     return {"items": shown, "next": None}
 
 
+async def end_others(ask: Ask) -> None:
+    """Ends all sessions but the one that asks, and their live connections; asked with a token, all of them."""
+    await sessions.end_other_sessions(ask.node, ask.member)
+
+
 async def end(ask: Ask) -> None:
     """Ends one of the caller's sessions and its live connections."""
     await sessions.end_session(ask.node, ask.member, ask.id())
 
 
 def _signed_in(ask: Ask, started: Started, more: dict[str, int] | None = None) -> Response:
-    return give_cookies(Json({"me": show_me(started.me), **(more or {})}), ask.here, started)
+    return give_cookies(Json({"me": show_me(started.me, confirmed=True), **(more or {})}), ask.here, started)
 
 
 ROUTES: Final = (
@@ -128,5 +133,6 @@ ROUTES: Final = (
     Endpoint("POST", "/session/recover", recover, takes=Recovery, gives=SignedInShown),
     Endpoint("POST", "/session/confirm", confirm, scope="account", takes=Confirmation, repeats=False),
     Endpoint("GET", "/me/sessions", list_mine, scope="account", gives=SessionsShown),
+    Endpoint("DELETE", "/me/sessions", end_others, scope="account"),
     Endpoint("DELETE", "/me/sessions/{id}", end, scope="account"),
 )

@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from hubchat.access import INBOX, HubRole
 from hubchat.storage.channels import insert_channel
 from hubchat.storage.database import new_id
-from hubchat.storage.tables import HANDLE_LIKENESS, Account, Consent, Membership, Persona
+from hubchat.storage.tables import HANDLE_LIKENESS, Account, Consent, Credential, Membership, Persona
 
 _account = Account.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
 _persona = Persona.__table__  # type: ignore[attr-defined]
 _consent = Consent.__table__  # type: ignore[attr-defined]
+_credential = Credential.__table__  # type: ignore[attr-defined]
 
 
 class NewAccount(NamedTuple):
@@ -51,6 +52,7 @@ class Me(NamedTuple):
     findable: bool
     industry: bool
     created_at: int
+    has_password: bool
 
 
 _ME: Final = (
@@ -58,6 +60,9 @@ _ME: Final = (
         _account.c.id.label("account_id"), _persona.c.id, _persona.c.handle, _persona.c.name, _persona.c.about,
         _account.c.role, _persona.c.inbox_id, _account.c.email, _account.c.email_confirmed_at, _account.c.lang,
         _account.c.presence, _account.c.findable, _account.c.industry, _account.c.created_at,
+        sa.exists()
+        .where(_credential.c.account_id == _account.c.id, _credential.c.kind == "password")
+        .label("has_password"),
     )
     .join_from(_account, _persona, _persona.c.account_id == _account.c.id)
     .where(_account.c.state == "active", _persona.c.gone_at.is_(None))
@@ -150,4 +155,4 @@ def insert_consent(connection: sa.Connection, account_id: int, what: str, versio
 
 
 def _me(row: Any) -> Me:
-    return Me(*row)
+    return Me(*row)._replace(has_password=bool(row.has_password))

@@ -169,6 +169,43 @@ async def test_an_invitation_lets_in_where_only_the_invited_may(database_url: st
         assert not await rows(hub, "SELECT 1 FROM persona WHERE handle = 'ben'")
 
 
+async def test_who_signs_up_by_an_invitation_is_told_the_group(hub: Served) -> None:
+    olga = await hub.community.member("olga")
+    group = await hub.community.group(olga, "secret")
+    link = await invites.make_link(hub.node, olga, group, uses=1)
+    answers = [
+        (await (await hub.browser()).post("signup", json=form(handle, **more))).json()
+        for handle, more in (("ana", {"invite": link.code}), ("ben", {}))
+    ]
+    assert [answer["group"] for answer in answers] == [group, None]
+
+
+async def test_what_a_code_opens_is_told_before_a_form_is_filled_in(database_url: str, tmp_path: Path) -> None:
+    async with serve(database_url, tmp_path, signup="invited") as hub:
+        guest = await hub.browser()
+
+        async def preview(code: str) -> Any:
+            answer = (await guest.post("signup/preview", json={"code": code})).json()
+            return answer["error"]["reason"] if "error" in answer else answer
+
+        first = str(await links.first_admin_link(hub.node, hub.port)).partition("#")[2]
+        assert await preview(first) == {"role": "admin", "invite": None}
+        olga = await hub.community.member("olga")
+        group = await hub.community.group(olga, "secret")
+        link = await invites.make_link(hub.node, olga, group, uses=1)
+        opened = await preview(link.code)
+        assert (opened["role"], opened["invite"]["id"], opened["invite"]["inviter"]["handle"]) == (
+            "member", group, "olga",
+        )  # fmt: skip
+
+        await hub.member("ana", invite=link.code)
+        await hub.member("ben", invite=first)
+        assert [await preview(code) for code in (link.code, first, "x" * 22)] == ["invite_ended"] * 3
+    async with serve(database_url, tmp_path, signup="closed") as hub:
+        guest = await hub.browser()
+        assert await preview("x" * 22) == "signup_closed"
+
+
 async def test_of_two_who_share_one_invitation_one_gets_in(database_url: str, tmp_path: Path) -> None:
     async with serve(database_url, tmp_path, signup="invited") as hub:
         olga = await hub.community.member("olga")
@@ -243,7 +280,7 @@ async def test_what_others_may_see_of_somebodys_presence_is_asked_again_when_it_
     await ana.patch("me", json={"presence": "conversations"})
     (told,) = (await hub.community.entries(ACCESS))[before:]
     assert told.data is not None
-    assert (told.data["reason"], list(told.data)) == ("presence", ["reason", "account"])
+    assert (told.data["reason"], list(told.data["about"])) == ("presence", ["account"])
 
 
 @sqlite_only

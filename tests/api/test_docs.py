@@ -74,6 +74,12 @@ async def test_answers_are_as_described(hub: Served) -> None:
         assert set(given) <= set(shape.__annotations__) | set(accounts.CodesShown.__annotations__)
 
 
+async def test_the_readable_page_says_how_to_sign_in(hub: Served) -> None:
+    page = (await (await hub.client()).get(f"{hub.url}/api/docs")).text
+    for word in ("Authorization: Bearer", 'href="/account"', "hubchat token HANDLE", f"hubchat_{hub.port}", "Origin"):
+        assert word in page
+
+
 async def test_the_readable_page_needs_no_script_and_nothing_from_elsewhere(hub: Served) -> None:
     answer = await (await hub.client()).get(f"{hub.url}/api/docs")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hubchat.actions import accounts, links, sessions
 from hubchat.errors import HubError
+from hubchat.storage.accounts import read_me_by_handle
 from hubchat.storage.sessions import AGE_MS, UNUSED_MS
 from hubchat.throttle import FREE, Throttle
 from tests.serving import PASSWORD, Served, serve
@@ -265,7 +266,19 @@ async def test_a_member_sees_and_ends_their_browsers(hub: Served) -> None:
     assert reason(await phone.get("me")) == "sign_in_ended"
     assert (await ana.get("me")).status_code == 200
     assert reason(await ana.delete(f"me/sessions/{other}")) == "thing_unknown"
-    assert (await hub.community.revocations())[-1] == {"reason": "ended", "session": other}
+    assert (await hub.community.revocations())[-1] == {"reason": "ended", "about": {"session": other}}
+
+
+async def test_a_member_signs_out_everywhere_else(hub: Served) -> None:
+    ana = await hub.member("ana")
+    phone, tablet = await hub.sign_in("ana"), await hub.sign_in("ana")
+    ben = await hub.member("ben")
+    assert (await ana.delete("me/sessions")).status_code == 204
+    for ended in (phone, tablet):
+        assert reason(await ended.get("me")) == "sign_in_ended"
+    (left,) = (await ana.get("me/sessions")).json()["items"]
+    assert left["current"]
+    assert (await ben.get("me")).status_code == 200
 
 
 async def test_a_session_that_ended_by_itself_is_not_listed_and_goes_with_the_next_sign_in(hub: Served) -> None:
@@ -366,6 +379,29 @@ async def test_an_operators_link_signs_in_once_and_lets_a_password_be_set(hub: S
     await hub.sign_in("ana", OTHER)
     again = await (await hub.browser()).post("session/link", json={"code": code})
     assert (again.status_code, reason(again)) == (404, "link_ended")
+
+
+async def test_a_member_is_told_whether_there_is_a_password_and_whether_the_old_one_is_asked_for(hub: Served) -> None:
+    await accounts.create(hub.node, "ana", "Ana")
+    me = await hub.node.database.read(lambda connection: read_me_by_handle(connection, "ana"))
+    assert me is not None
+    link = await links.sign_in_link(hub.node, hub.port, me.account_id)
+    browser = await hub.browser()
+    shown = (await browser.post("session/link", json={"code": link.partition("#")[2]})).json()["me"]
+    assert (shown["has_password"], shown["confirmed"]) == (False, True)
+    assert (await browser.get("me")).json() == shown
+
+    assert (await browser.post("me/password", json={"password": OTHER})).status_code == 204
+    assert (await browser.get("me")).json()["has_password"] is True
+    token = (await browser.post("me/tokens", json={"name": "x"})).json()["token"]
+    program = await hub.client(Authorization=f"Bearer {token}")
+    assert (await program.get("me")).json()["confirmed"] is False
+
+    await change(hub, "UPDATE session SET confirmed_at = confirmed_at - 600001")
+    assert (await browser.get("me")).json()["confirmed"] is False
+    assert reason(await browser.post("me/password", json={"password": PASSWORD})) == "confirm_needed"
+    await browser.post("session/confirm", json={"password": OTHER})
+    assert (await browser.get("me")).json()["confirmed"] is True
 
 
 async def test_an_operators_link_ends_after_an_hour_and_with_the_next_one(hub: Served) -> None:

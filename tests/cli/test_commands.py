@@ -153,6 +153,14 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(
         assert "a-secret-word" not in told.err
 
 
+def test_a_hub_has_a_name(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for empty in ("", "  "):
+        monkeypatch.setenv("HUBCHAT_NAME", empty)
+        told = hubchat("user", "add", "ana")
+        assert (told.code, told.out) == (1, "")
+        assert told.err.startswith("hubchat: HUBCHAT_NAME: want a name"), told.err
+
+
 def test_a_fault_of_ours_tells_where_and_no_words(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a-secret-word")

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from hubchat.actions.tokens import make_token
 from hubchat.client import QUEUED, Client, Ended, Refused
+from hubchat.storage.channels import read_channel
 from hubchat.storage.sessions import Caller
 from tests.serving import Served
 
@@ -47,6 +49,23 @@ async def test_the_bot_of_the_documentation_answers_who_names_it(hub: Served, tm
     finally:
         process.kill()
         await process.wait()
+
+
+async def test_the_requests_of_the_documentation_find_a_channel_and_join_it(hub: Served) -> None:
+    ana, echo = await hub.community.members("ana", "echo")
+    room = await hub.community.group(ana, "open")
+    channel = await hub.node.database.read(lambda connection: read_channel(connection, room))
+    assert channel is not None
+    program = await hub.client(Authorization=f"Bearer {await _token(hub, echo)}")
+    asked = [shlex.split(line) for line in re.findall(r"^ +(curl .*)$", BOTS.read_text("utf-8"), re.MULTILINE)]
+    answers = []
+    for words in asked:
+        assert words[words.index("-H") + 1].startswith("Authorization: Bearer ")
+        method = words[words.index("-X") + 1] if "-X" in words else "GET"
+        path = words[-1].removeprefix("http://localhost:8000").replace("lobby", str(channel.slug))
+        answers.append((await program.request(method, hub.url + path)).json())
+    assert answers[0]["id"] == room
+    assert answers[1:] == [{"state": "joined"}]
 
 
 async def test_a_client_whose_connection_breaks_comes_back_and_misses_nothing(hub: Served) -> None:

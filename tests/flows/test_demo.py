@@ -40,6 +40,9 @@ def test_who_one_may_be_is_told_to_everybody(running: Running) -> None:
     assert {"ana", "ben"} <= set(handles)
     assert {"pip", "olive"}.isdisjoint(handles)
     assert all(member["name"] for member in hub["demo_members"])
+    with browser(running) as ana:
+        me = ana.post("demo/continue", json={"handle": "ana"}).json()["me"]
+    assert {"id": me["id"], "handle": "ana", "name": me["name"]} in hub["demo_members"]
 
 
 def test_two_members_side_by_side_in_one_browser(running: Running) -> None:
