@@ -26,7 +26,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var
 h1 { font-size: 1.6rem } h2 { font-size: 1.25rem; margin-top: 2.5rem } h3 { font-size: 1rem; margin: 1.5rem 0 .25rem }
 code { font: 14px/1.5 ui-monospace, monospace } .method { color: var(--primary); font-weight: 600 }
 p { margin: .25rem 0 } .who, td:last-child { color: var(--muted) } a { color: var(--primary) }
-h3, td, p { overflow-wrap: anywhere } pre { overflow-x: auto } td:first-child { min-width: 7rem }
+h3, td, p { overflow-wrap: anywhere } pre { white-space: pre-wrap } td:first-child { min-width: 7rem }
 table { border-collapse: collapse; margin: .25rem 0 } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
 section { border-top: 1px solid var(--line) }
 """

@@ -24,6 +24,10 @@ export interface Me {
   presence: 'shared' | 'conversations' | 'nobody';
   findable?: boolean;
   industry?: boolean;
+  /** Without one only a link of the people who run the hub signs in. */
+  has_password: boolean;
+  /** What wants the password just given may be done now, without it. */
+  confirmed: boolean;
   created_at?: string;
 }
 
@@ -42,7 +46,7 @@ export interface HubInfo {
   guests: boolean;
   signup: 'open' | 'invited' | 'closed';
   demo: boolean;
-  demo_members?: { handle: string; name: string }[];
+  demo_members?: { id: Id; handle: string; name: string }[];
   version: string;
   /** This browser has the cookie of a session, which may have ended. */
   session: boolean;
@@ -166,7 +170,19 @@ export interface NewGroup {
   history?: 'all' | 'since_joining';
 }
 export type GroupChange = Partial<NewGroup & { state: 'open' | 'archived' }>;
+export interface SignedUp {
+  me: Me;
+  recovery_codes: string[];
+  /** The group whose invitation let them in. */
+  group: Id | null;
+}
+/** What the code of a link opens. */
+export interface SignupPreview {
+  role: 'admin' | 'member';
+  invite: InvitePreview | null;
+}
 export interface InvitePreview {
+  id: Id;
   title: string;
   about?: string | null;
   inviter?: Person | null;
@@ -218,7 +234,8 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
     hub: () => get<HubInfo>('/hub'),
     continueAs: (handle: string) => ask<unknown>('POST', '/demo/continue', { handle }),
 
-    signUp: (form: Signup) => ask<{ me: Me; recovery_codes: string[] }>('POST', '/signup', form),
+    signUp: (form: Signup) => ask<SignedUp>('POST', '/signup', form),
+    previewSignup: (code: string) => ask<SignupPreview>('POST', '/signup/preview', { code }),
     signIn: (login: string, password: string, code?: string) =>
       ask<SignedIn>('POST', '/session', { login, password, ...(code ? { code } : {}) }),
     signInByLink: (code: string) => ask<SignedIn>('POST', '/session/link', { code }),
@@ -229,10 +246,12 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
       ask<SignedIn>('POST', '/session/recover', { login, recovery_code, password }),
     me: () => get<Me>('/me'),
     changeMe: (change: MeChange) => ask<Me>('PATCH', '/me', change),
-    changePassword: (old: string, password: string) =>
+    /** Without the old one where `me.confirmed`. */
+    changePassword: (old: string | null, password: string) =>
       ask<unknown>('POST', '/me/password', { old, password }),
     renewCodes: () => ask<{ recovery_codes: string[] }>('POST', '/me/recovery-codes'),
     sessions: () => get<List<DeviceSession>>('/me/sessions'),
+    endOtherSessions: () => ask<unknown>('DELETE', '/me/sessions'),
     endSession: (id: Id) => ask<unknown>('DELETE', `/me/sessions/${id}`),
     tokens: () => get<List<Token>>('/me/tokens'),
     makeToken: (form: { name: string; scopes?: string[]; expires_at?: string }) =>

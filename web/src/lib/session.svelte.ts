@@ -1,11 +1,14 @@
 // Who is signed in here. It begins and ends everything that belongs to an account: the live connection, drafts, the
 // outbox, what was read.
 import { ApiError, api, type HubInfo, type Me, type Signup } from './api';
+import { codes } from './codes.svelte';
 import { forget } from './markdown';
 import { rooms } from './rooms.svelte';
 import { Store } from './stored';
 import { backoff } from './waiting';
 import type { Id } from './wire';
+
+const BY_LINK = 'by-link'; // the name under which it is kept that a member came in by a link, until they have a password
 
 export class Session {
   state: 'loading' | 'guest' | 'member' | 'unreachable' = $state('loading');
@@ -13,6 +16,8 @@ export class Session {
   lost: 'signed-out' | null = $state(null);
   me: Me | null = $state.raw(null);
   hub: HubInfo | null = $state.raw(null);
+  /** Has no password, or lost it and came in by a link: who does not choose one now is locked out next time. */
+  needsPassword = $state(false);
   /** The other tabs of this browser, which share its cookie. */
   private readonly tabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('hubchat') : null;
   /** As whom rooms are connected: null as a guest, undefined not at all. */
@@ -36,11 +41,12 @@ export class Session {
     await this.begin();
   }
 
-  /** The ten recovery codes, which are shown once. */
-  async signUp(form: Signup): Promise<string[]> {
-    const { recovery_codes } = await api.signUp(form);
+  /** The group that the invitation led into, if there was one. `codes` holds the recovery codes. */
+  async signUp(form: Signup): Promise<Id | null> {
+    const { me, recovery_codes, group } = await api.signUp(form);
+    codes.hold(me, this.hub?.name ?? '', recovery_codes);
     await this.begin();
-    return recovery_codes;
+    return group;
   }
 
   async recover(login: string, recoveryCode: string, password: string): Promise<void> {
@@ -50,7 +56,8 @@ export class Session {
 
   /** By the code of an operator's link. */
   async signInByLink(code: string): Promise<void> {
-    await api.signInByLink(code);
+    const { me } = await api.signInByLink(code);
+    if (!isInvented(me, this.hub)) new Store(me.id).write(BY_LINK, 'yes');
     await this.begin();
   }
 
@@ -65,6 +72,7 @@ export class Session {
     const { me } = this;
     this.disconnect();
     if (me) new Store(me.id).wipe();
+    codes.drop();
     this.me = null;
     this.state = 'guest';
     await api.signOut().catch((error: unknown) => {
@@ -75,6 +83,26 @@ export class Session {
 
   async changeMe(change: Parameters<typeof api.changeMe>[0]): Promise<void> {
     this.me = await api.changeMe(change);
+  }
+
+  /** Asks the hub once more what it tells me of myself: whether I am `confirmed` changes with time. */
+  async refreshMe(): Promise<void> {
+    this.me = await api.me();
+  }
+
+  /** Ends the other sessions. `old` may be null while I am `confirmed`. */
+  async changePassword(old: string | null, password: string): Promise<void> {
+    await api.changePassword(old, password);
+    if (!this.me) return;
+    new Store(this.me.id).write(BY_LINK, null);
+    this.me = { ...this.me, has_password: true };
+    this.needsPassword = false;
+  }
+
+  /** Ten new recovery codes in `codes`; the old ones are dead. */
+  async renewCodes(): Promise<void> {
+    const { recovery_codes } = await api.renewCodes();
+    if (this.me) codes.hold(this.me, this.hub?.name ?? '', recovery_codes);
   }
 
   private async begin(): Promise<void> {
@@ -105,6 +133,7 @@ export class Session {
     this.me = me;
     this.state = me ? 'member' : 'guest';
     if (me) new Store(me.id).wipeOthers();
+    this.needsPassword = !!me && !isInvented(me, this.hub) && (!me.has_password || cameByLink(me));
     const id = me?.id ?? null;
     if (id === this.connected) return;
     this.disconnect();
@@ -144,6 +173,15 @@ export class Session {
 }
 
 export const session = new Session();
+
+/** One of the people of a demo's story: they have no password, and are entered without. */
+function isInvented(me: Me, hub: HubInfo | null): boolean {
+  return hub?.demo === true && !me.has_password;
+}
+
+function cameByLink(me: Me): boolean {
+  return new Store(me.id).read(BY_LINK) !== null;
+}
 
 /** Who the session is for; null when it has ended. */
 async function whoAmI(): Promise<Me | null> {

@@ -115,6 +115,33 @@ describe('a session', () => {
     await vi.waitFor(() => expect(session.me?.handle).toBe('ana'));
   });
 
+  it('by a link needs a password until one is set, over a reload too', async () => {
+    hub.me = null;
+    await session.start();
+    hub.me = ANA;
+    await session.signInByLink('code');
+    expect(session.needsPassword).toBe(true);
+    const reloaded = new Session();
+    await reloaded.start();
+    expect(reloaded.needsPassword).toBe(true);
+    await reloaded.changePassword(null, 'quiet-lakes-in-winter');
+    expect(reloaded.needsPassword).toBe(false);
+    await session.start();
+    expect(session.needsPassword).toBe(false);
+  });
+
+  it('of somebody without a password needs one, except of the demo’s people', async () => {
+    hub.me = { ...ANA, has_password: false };
+    await session.start();
+    expect(session.needsPassword).toBe(true);
+    hub.isDemo = true;
+    await session.start();
+    expect(session.needsPassword).toBe(false);
+    hub.me = ANA;
+    await session.start();
+    expect(session.needsPassword).toBe(false);
+  });
+
   it('that is asked for again stays as it is: rooms that are open are not disturbed', async () => {
     await session.start();
     const room = await rooms.open('lung');

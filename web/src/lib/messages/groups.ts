@@ -23,6 +23,8 @@ export const groups = {
   'visibility.closed': 'Closed',
   'visibility.secret': 'Secret',
   'visibility.public.text': 'Everyone on the internet can read it. Members of the hub can join.',
+  'visibility.public.members':
+    'All members of the hub can read it and join. This hub shows nothing to others.',
   'visibility.open.text': 'All members of the hub can read it and join.',
   'visibility.closed.text':
     'All members of the hub see that it exists. Only its members can read. People ask to join.',

@@ -8,7 +8,16 @@ import { TestChannel } from './channel';
 
 type Asked = Command & { id: number };
 
-export const ANA: Me = { id: 1, handle: 'ana', name: 'Ana', role: 'member', inbox: 90, presence: 'shared' };
+export const ANA: Me = {
+  id: 1,
+  handle: 'ana',
+  name: 'Ana',
+  role: 'member',
+  inbox: 90,
+  presence: 'shared',
+  has_password: true,
+  confirmed: false,
+};
 export const BEN = 2;
 
 /** The browser's end of a connection to the hub. */
@@ -62,6 +71,7 @@ export class TestHub {
   ];
   /** The browser still has the cookie of a session that is over. */
   hasEndedCookie = false;
+  isDemo = false;
   /** Refuses a command, when it says so. */
   refuse: (command: Asked) => Fault | undefined = () => undefined;
   private readonly logs = new Map<Id, TestChannel>();
@@ -145,10 +155,10 @@ export class TestHub {
     if (noun === 'me') return this.me;
     if (noun === 'hub') {
       const session = this.me !== null || this.hasEndedCookie;
-      return { name: 'Hub', guests: true, signup: 'open', demo: false, version: '1', session };
+      return { name: 'Hub', guests: true, signup: 'open', demo: this.isDemo, version: '1', session };
     }
     if (noun === 'people') return { items: this.people, next: null };
-    if (noun === 'session' || noun === 'demo') return {};
+    if (noun === 'session' || noun === 'demo') return { me: this.me };
     if (noun === 'channels' && !id) {
       const mine = [...this.channels.values()].filter(({ membership }) => membership !== 'none');
       return { items: mine.map((channel) => this.shown(channel.id)), next: null };

@@ -1,5 +1,5 @@
 // How a channel is called and where it lives, as people see it.
-import type { Channel, Person } from '$lib/api';
+import type { Channel, Person, Visibility } from '$lib/api';
 import { t } from '$lib/catalogue';
 import { rooms, type Told } from '$lib/rooms.svelte';
 import { session } from '$lib/session.svelte';
@@ -22,13 +22,20 @@ export function pathOf(channel: Channel): string {
   return `/groups/${channel.slug || `~${channel.id}`}`;
 }
 
+/** What a visibility means on this hub, which may be for members only. */
+export function textOf(visibility: Visibility): string {
+  return visibility === 'public' && !session.hub?.guests
+    ? t('visibility.public.members')
+    : t(`visibility.${visibility}.text`);
+}
+
 /** One line on who can read what is written here. */
 export function readersOf(channel: Channel): string {
   if (channel.kind === 'conversation') {
     return t('readers.conversation', { names: readersOfConversation(channel) });
   }
-  if (channel.visibility === 'public') return t('readers.public');
-  if (channel.visibility === 'open') return t('readers.open');
+  if (channel.visibility === 'public' && session.hub?.guests) return t('readers.public');
+  if (channel.visibility === 'public' || channel.visibility === 'open') return t('readers.open');
   if (typeof channel.members === 'number') return t('readers.group', { count: channel.members });
   return t('readers.group-few');
 }
