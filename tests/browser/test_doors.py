@@ -255,6 +255,16 @@ def test_the_forms_of_members_say_what_they_miss(hub: Running, people: People) -
     ana.page.get_by_label("Name", exact=True).fill("")
     ana.button("Save").click()
     expect(ana.page.get_by_label("Name", exact=True)).to_be_focused()
+    ana.button("Invite somebody").click()
+    ana.button("Invite").click()
+    expect(ana.page.get_by_role("textbox", name="Handle")).to_be_focused()
+    ana.page.get_by_label("How many people may use it").fill("101")
+    ana.button("Make a link").click()
+    expect(ana.page.get_by_label("How many people may use it")).to_be_focused()
+    expect(ana.page.locator(":focus")).to_have_accessible_description("Use a number from 1 to 100.")
+    ana.go("/conversations/new")
+    ana.button("Start the conversation").click()
+    says_what_it_misses(ana, "Type a name or a handle. One to seven people. Choose at least one person.")
 
 
 def test_a_handle_that_is_taken_is_told_at_its_field(hub: Running, people: People) -> None:
@@ -327,6 +337,12 @@ def test_new_codes_stay_until_they_are_kept_over_a_reload_and_other_pages(hub: R
     text = download.value.path().read_text("utf-8")
     assert all(word in text for word in ("hubchat", hub.url, f"@{handle}", *shown))
 
+    eva.go("/account")
+    eva.button("Sign out").click()
+    asked = eva.page.get_by_role("dialog")
+    expect(asked).to_contain_text("they are not shown again")
+    asked.get_by_role("button", name="Cancel").click()
+    eva.go("/codes")
     eva.page.get_by_role("banner").get_by_role("link").click()
     expect(eva.sees("Your new recovery codes are not kept yet")).to_be_visible()
     eva.page.get_by_role("link", name="Show the codes").click()

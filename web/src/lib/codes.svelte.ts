@@ -26,6 +26,11 @@ class Codes {
     write(JSON.stringify(this.held));
   }
 
+  /** Somebody else is here now. */
+  dropOthers(me: Me): void {
+    if (this.held && this.held.account !== me.id) this.drop();
+  }
+
   drop(): void {
     this.held = null;
     write(null);

@@ -20,9 +20,18 @@ test('new codes stay over a reload until they are kept, for their owner alone', 
   const codes = await reloaded();
   expect(codes.of(ANA)?.codes).toEqual(LIST);
   expect([codes.of(BEN), codes.of(null)]).toEqual([null, null]);
-  codes.drop();
+  codes.dropOthers(ANA);
+  expect(codes.of(ANA)?.codes).toEqual(LIST);
+  codes.dropOthers(BEN);
   expect(codes.of(ANA)).toBe(null);
   expect((await reloaded()).of(ANA)).toBe(null);
+});
+
+test('kept codes are forgotten', async () => {
+  const codes = await reloaded();
+  codes.hold(ANA, 'Lung hub', LIST);
+  codes.drop();
+  expect([codes.of(ANA), (await reloaded()).of(ANA)]).toEqual([null, null]);
 });
 
 test('a browser that stores nothing keeps them for as long as the page lives', async () => {

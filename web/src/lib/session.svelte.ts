@@ -132,7 +132,10 @@ export class Session {
     this.tries = 0;
     this.me = me;
     this.state = me ? 'member' : 'guest';
-    if (me) new Store(me.id).wipeOthers();
+    if (me) {
+      new Store(me.id).wipeOthers();
+      codes.dropOthers(me);
+    }
     this.needsPassword = !!me && !isInvented(me, this.hub) && (!me.has_password || cameByLink(me));
     const id = me?.id ?? null;
     if (id === this.connected) return;

@@ -67,5 +67,7 @@ export const account = {
   'account.confirm-password': 'Your password, to be sure that it is you',
   'account.sign-out': 'Sign out',
   'account.sign-out.text': 'What you have not sent yet is deleted from this device.',
+  'account.sign-out.codes':
+    'Signing out takes them off this device, and they are not shown again. Keep them first: they let you in when you have lost your password.',
   'account.use-hub': 'Your language, text size and dark mode follow your device.',
 } as const;
