@@ -139,7 +139,8 @@ class Hub:
         if not live.subscriptions:
             live.quiet_since = monotonic()
             if not live.opened and live.opening is None and self.channels.get(live.id) is live:
-                del self.channels[live.id]  # nobody was ever let in: it is not followed, and need not linger
+                del self.channels[live.id]  # nobody was ever let in: it need not linger
+                self.bus.leave(live.id)
 
     def _take_out(self, subscription: Subscription) -> None:
         readers = subscription.live.readers.get(subscription.reader.kind)

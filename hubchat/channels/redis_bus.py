@@ -139,6 +139,10 @@ class RedisBus:
                 log.warning("the bus can't be found", extra={"cause": type(error).__name__})
                 await pause.longer()
                 continue
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                log_fault(log, error, "the bus can't be found:")
+                await pause.longer()
+                continue
             if is_other or not self._lanes:
                 await self._close_lanes()
                 self._lanes = {name: Lane(self, name) for name in self.servers.names}
@@ -165,14 +169,14 @@ class RedisBus:
     def _say(self, topic: str, payload: Payload) -> None:
         lane = self._lane(topic)
         if lane is None or not lane.is_up:
-            return self.doubt()
+            return self.doubt(1)
         for part in pack(payload):
             lane.put(topic, part)
 
-    def doubt(self) -> None:
-        """Something was not published; until others have read that in our row, they do not rely on the bus."""
+    def doubt(self, unpublished: int) -> None:
+        """So many payloads were not published; until others have read that in our row, they do not rely on the bus."""
         self._doubted_at = monotonic()
-        self.unpublished += 1
+        self.unpublished += unpublished
 
     # ------------------------------------------------------------ in
 
@@ -192,9 +196,9 @@ class RedisBus:
         except Exception as error:  # noqa: BLE001  # the edge: another node's words, perhaps of another release
             log_fault(log, error, "something on the bus can't be read:")
 
-    def lane_is_down(self) -> None:
-        """What was queued there is not published. Topics may have moved to other servers."""
-        self.doubt()
+    def lane_is_down(self, unpublished: int) -> None:
+        """So much was queued there and is not published. Topics may have moved to other servers."""
+        self.doubt(unpublished)
         if self.servers.sharded:
             self._moved.set()
 

@@ -53,14 +53,14 @@ class Carrier(Protocol):
     def lane_is_up(self, topics: Iterable[str]) -> None:
         """A lane carries these topics from now on; what was said there before, nobody knows."""
 
-    def lane_is_down(self) -> None:
-        """What was queued there is not published. Topics may have moved to other servers."""
+    def lane_is_down(self, unpublished: int) -> None:
+        """So much was queued there and is not published. Topics may have moved to other servers."""
 
     def gapped(self, topics: Iterable[str]) -> None:
         """Something may have been missed on these topics."""
 
-    def doubt(self) -> None:
-        """Something was not published."""
+    def doubt(self, unpublished: int) -> None:
+        """So many payloads were not published."""
 
 
 class LostError(OSError):
@@ -86,6 +86,7 @@ class Lane:
         self._followers: dict[str, asyncio.Future[None]] = {}
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queued_bytes = 0
+        self._under_way = 0  # payloads that are being published
         self._filled = asyncio.Event()
         self._sent = asyncio.Event()  # nothing waits, nor is under way
         self._sent.set()
@@ -116,6 +117,9 @@ class Lane:
     def leave(self, topic: str) -> None:
         self._wanted.discard(topic)
         self._acked.discard(topic)
+        follower = self._followers.pop(topic, None)
+        if follower is not None and not follower.done():
+            follower.set_result(None)
         self._ask(topic, False)
 
     def _ask(self, topic: str, wanted: bool) -> None:
@@ -125,7 +129,7 @@ class Lane:
     def put(self, topic: str, data: bytes) -> None:
         """Queues a message behind the others."""
         if self._queued_bytes + len(data) > QUEUE_BYTES:
-            return self.bus.doubt()
+            return self.bus.doubt(1)
         self._queue.append((topic, data))
         self._queued_bytes += len(data)
         self._sent.clear()
@@ -167,7 +171,9 @@ class Lane:
         if cause is not None and not self._is_told:
             log.warning("the bus is down; what others say is looked for in SQL", extra={"cause": type(cause).__name__})
             self._is_told = True
+        unpublished = sum(topic != self._beat_topic for topic, _ in self._queue) + self._under_way
         self.is_up = False
+        self._under_way = 0
         self._queue.clear()
         self._queued_bytes = 0
         self._filled.clear()
@@ -175,7 +181,7 @@ class Lane:
         for future in followers.values():
             if not future.done():
                 future.set_result(None)
-        self.bus.lane_is_down()
+        self.bus.lane_is_down(unpublished)
 
     def _look(self) -> None:
         """Whether it is up now; then nobody knows what was said while it was not."""
@@ -268,10 +274,12 @@ class Lane:
                 if not self._queue:
                     self._filled.clear()
                 packed = connection.pack_commands([(self._publish, topic, data) for topic, data in batch])
+                self._under_way = sum(topic != self._beat_topic for topic, _ in batch)
                 async with asyncio.timeout(SOCKET_S):
                     await connection.send_packed_command(packed, check_health=False)
                     for _ in batch:
                         await connection.read_response()
+                self._under_way = 0
                 if not self._queue:
                     self._sent.set()
         finally:

@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
+from redis.exceptions import RedisClusterException
 
 from hubchat.settings import SettingsError
 
@@ -91,8 +92,9 @@ class Watched(One):
         service, _, db = path.partition("/")
         if not service:
             raise ValueError("no service")
-        asked = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S}
-        self._sentinel = Sentinel(hosts, sentinel_kwargs=asked)
+        each_s = SOCKET_S / (len(hosts) + 1)  # so that the last one is asked too, when the others are silent
+        once = {"retry": Retry(NoBackoff(), 0), "socket_timeout": each_s, "socket_connect_timeout": each_s}
+        self._sentinel = Sentinel(hosts, sentinel_kwargs=once)
         options = _options() | login | ({"db": int(db)} if db else {})
         self._pool = SentinelConnectionPool(service, self._sentinel, ssl=tls, **options)
 
@@ -119,9 +121,13 @@ class Clustered:
 
     async def find(self) -> bool:
         first = [ClusterNode(host, port) for host, port in self._hosts]
-        async with RedisCluster(startup_nodes=first, require_full_coverage=False, **self._options) as cluster:
-            owners = {slot: str(nodes[0].name) for slot, nodes in cluster.nodes_manager.slots_cache.items() if nodes}
-            self._nodes = {str(node.name): node for node in cluster.get_primaries()}
+        try:
+            async with RedisCluster(startup_nodes=first, require_full_coverage=False, **self._options) as cluster:
+                slots = cluster.nodes_manager.slots_cache.items()
+                owners = {slot: str(nodes[0].name) for slot, nodes in slots if nodes}
+                self._nodes = {str(node.name): node for node in cluster.get_primaries()}
+        except RedisClusterException as error:  # is no RedisError
+            raise ConnectionError(str(error)) from error
         self._owners, was = owners, self._owners
         self.names = sorted(set(owners.values()))
         return owners != was

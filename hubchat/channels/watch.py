@@ -27,6 +27,7 @@ TRUSTING_S: Final = 15.0  # between comparisons of heads while the bus carries e
 DOUBTING_S: Final = 2.0  # while some other node says, or shows, that it does not
 SWEEP_S: Final = 10.0
 TIDY_S: Final = 3_600.0
+AGAIN_S: Final = 60.0  # after what could not be tidied, as beside a backup
 MISSED: Final = 500
 KEPT_MS: Final = 86_400_000  # of the access channel; a node that slept longer asks everybody to come again
 
@@ -65,8 +66,8 @@ class Watch:
                     swept_at = monotonic()
                     self.hub.sweep()
                 if monotonic() - tidied_at > TIDY_S:
-                    tidied_at = monotonic()
-                    await self._tidy()
+                    is_tidy = await self._tidy()
+                    tidied_at = monotonic() - (0 if is_tidy else TIDY_S - AGAIN_S)
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 self._seen = None
                 if not self._is_blind:  # once a trouble, however long it lasts
@@ -117,10 +118,10 @@ class Watch:
             if len(missed) < MISSED:
                 return
 
-    async def _tidy(self) -> None:
+    async def _tidy(self) -> bool:
         before = now_ms() - KEPT_MS
         await self.hub.database.write(lambda connection: forget_access(connection, before))
-        await self.hub.database.tidy()
+        return await self.hub.database.tidy()
 
 
 def _read_on(connection: Connection, first: int) -> tuple[int, int, list[Entry]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InvalidRequestError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, MultipleResultsFound, NoResultFound, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -78,8 +78,8 @@ class Database(Protocol):
     async def foreign_writes(self) -> int | None:
         """A number that changes when another process wrote; None where that can't be told."""
 
-    async def tidy(self) -> None:
-        """Leaves nothing of what was deleted beside the tables, as far as that is ours to do."""
+    async def tidy(self) -> bool:
+        """Leaves nothing of what was deleted beside the tables, as far as that is ours to do; whether it could be."""
 
     async def close(self) -> None: ...
 
@@ -93,10 +93,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_database(url: str | None, folder: Path) -> Database:
-    """The database at `url`, or SQLite in `folder`."""
+def open_database(url: str | None, folder: Path, *, patient: bool = False) -> Database:
+    """The database at `url`, or SQLite in `folder`. A patient one waits for locks, and for what takes minutes."""
     path = sqlite_path(url, folder)
-    return PostgresDatabase(url or "") if path is None else SqliteDatabase(path)
+    return PostgresDatabase(url or "", patient=patient) if path is None else SqliteDatabase(path)
 
 
 def sqlite_path(url: str | None, folder: Path) -> Path | None:
@@ -143,16 +143,24 @@ class SqliteDatabase:
 
         return await asyncio.get_running_loop().run_in_executor(self._writer, version)
 
-    async def tidy(self) -> None:
-        """Empties the write-ahead log, which keeps what was deleted until it is written over."""
+    async def tidy(self) -> bool:
+        """Empties the write-ahead log, which keeps what was deleted until it is written over; not beside a long reader.
 
-        def truncate() -> None:
+        It does not wait for one: members' messages would wait with it.
+        """
+
+        def truncate() -> bool:
             try:
-                self._connection().exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection = self._connection()
+                connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                try:
+                    return not connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+                finally:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
             except (DBAPIError, sqlite3.Error) as error:
                 raise self._broken(error) from error
 
-        await asyncio.get_running_loop().run_in_executor(self._writer, truncate)
+        return await asyncio.get_running_loop().run_in_executor(self._writer, truncate)
 
     async def close(self) -> None:
         """Waits for what runs, then closes every connection."""
@@ -214,6 +222,7 @@ class SqliteDatabase:
             connection.exec_driver_sql("ROLLBACK")
         except (DBAPIError, sqlite3.Error):  # a failed COMMIT may have ended the transaction already
             connection.close()
+            self._opened.remove(connection)
             self._own.connection = None
 
     def _broken(self, error: BaseException) -> Unavailable:
@@ -269,8 +278,15 @@ class PostgresDatabase:
 
     dialect: Literal["sqlite", "postgresql"] = "postgresql"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patient: bool = False) -> None:
+        self.url = url
         self._under_way: set[asyncio.Task[Any]] = set()  # Any: a transaction gives what it likes
+        limits = {
+            "statement_timeout": str(STATEMENT_MS),
+            "lock_timeout": "2000",  # a channel held longer is set aside with its items
+            "idle_in_transaction_session_timeout": "30000",
+            **PLANS,
+        }
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
             hide_parameters=True,  # they are members' words
@@ -280,14 +296,11 @@ class PostgresDatabase:
             pool_use_lifo=True,
             connect_args={
                 "timeout": CONNECT_S,
-                "command_timeout": STATEMENT_MS / 1000 + 2,
+                "command_timeout": None if patient else STATEMENT_MS / 1000 + 2,
                 "server_settings": {
                     "application_name": "hubchat",
-                    "statement_timeout": str(STATEMENT_MS),
-                    "lock_timeout": "2000",  # a channel held longer is set aside with its items
-                    "idle_in_transaction_session_timeout": "30000",
                     "synchronous_commit": "on",
-                    **PLANS,
+                    **({} if patient else limits),
                 },
             },
         )
@@ -333,8 +346,9 @@ class PostgresDatabase:
     async def foreign_writes(self) -> int | None:
         return None
 
-    async def tidy(self) -> None:
+    async def tidy(self) -> bool:
         """Autovacuum does it."""
+        return True
 
     async def close(self) -> None:
         """Waits for what runs, for a moment, then closes every connection."""
@@ -350,6 +364,8 @@ class PostgresDatabase:
         """What to raise for what the database answered."""
         if isinstance(error, DBAPIError) and sqlstate(error) in _LOCKED:
             return Locked()
+        if isinstance(error, NoResultFound | MultipleResultsFound):
+            return error  # ours: SQLAlchemy has them among what a lost connection raises
         gone = isinstance(error, PoolTimeout | OSError | asyncio.TimeoutError | InvalidRequestError) or (
             isinstance(error, DBAPIError)
             and (error.connection_invalidated or sqlstate(error)[:2] in _GONE or sqlstate(error) == FORBIDDEN)

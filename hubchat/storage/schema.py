@@ -26,14 +26,17 @@ async def migrate(database: Database) -> None:
     if await database.read(is_current):  # also tells in plain words when the database can't be reached
         return
     if isinstance(database, SqliteDatabase):
-        with await asyncio.to_thread(_lock_file, database.path.with_suffix(".lock")):
+        with await asyncio.to_thread(_Lock, database.path.with_suffix(".lock")):
             await asyncio.to_thread(_migrate_sqlite, database.engine)
         return
     assert isinstance(database, PostgresDatabase), "there are two databases"
+    patient = PostgresDatabase(database.url, patient=True)
     try:
-        await _migrate_postgres(database.engine)
-    except DBAPIError as error:
+        await _migrate_postgres(patient.engine)
+    except (DBAPIError, OSError, TimeoutError) as error:
         raise database.translated(error) from error
+    finally:
+        await patient.close()
 
 
 def is_current(connection: sa.Connection) -> bool:
@@ -65,19 +68,17 @@ def write_hub(connection: sa.Connection, key: str, value: str) -> None:
 
 
 async def _migrate_postgres(engine: AsyncEngine) -> None:
+    """Waits its turn for a minute; then it may take as long as it takes. The lock ends with the connection."""
     async with engine.connect() as connection:
-        await connection.execute(sa.text("SET lock_timeout = 0"))
-        await connection.execute(sa.text(f"SET statement_timeout = {int(WAIT_S * 1000)}"))
-        await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
-        await connection.commit()
         try:
+            await connection.execute(sa.text(f"SET statement_timeout = {int(WAIT_S * 1000)}"))
+            await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+            await connection.execute(sa.text("SET statement_timeout = 0"))
+            await connection.commit()
             await connection.run_sync(upgrade)
             await connection.commit()
         finally:
-            await connection.rollback()
-            await connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
-            await connection.commit()
-            await connection.invalidate()  # its settings were for this alone
+            await connection.invalidate()
 
 
 def _migrate_sqlite(engine: sa.Engine) -> None:
@@ -89,10 +90,6 @@ def _migrate_sqlite(engine: sa.Engine) -> None:
         except BaseException:
             connection.rollback()
             raise
-
-
-def _lock_file(path: Path) -> "_Lock":
-    return _Lock(path)
 
 
 class _Lock:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -320,6 +321,36 @@ async def test_a_primary_that_dies_takes_only_its_own_channels_and_brings_them_b
             await until_up(two)
             one.publish([said(5, 2)])
             await ear.until(lambda: ear.seqs(5) == [2])
+
+
+async def test_a_cluster_that_comes_after_the_hub_is_found() -> None:
+    cluster = RedisCluster()
+    bus, ear = RedisBus(servers_at(cluster.url), LOG, 1), Ear()
+    await bus.open(ear)
+    try:
+        assert not bus.is_ok
+        with cluster:
+            await until_up(bus)
+    finally:
+        await bus.close()
+
+
+async def test_the_second_sentinel_is_asked_when_the_first_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, WatchedRedis() as redis:
+        port = silent.getsockname()[1]
+        async with nodes(redis.url.replace("://", f"://127.0.0.1:{port},"), 1) as [(bus, _)]:
+            assert bus.is_ok
+
+
+async def test_what_was_not_published_is_counted_and_nothing_else(server: RedisServer) -> None:
+    async with nodes(server.url, 1) as [(bus, _)]:
+        server.kill()
+        await until_up(bus, up=False)
+        known = bus.unpublished
+        await asyncio.sleep(1.0)  # some tries to come up again
+        assert bus.unpublished == known
+        bus.publish([said(5, 1), said(6, 1)])
+        assert bus.unpublished == known + 2
 
 
 async def test_sentinels_next_primary_is_found_and_what_was_said_meanwhile_is_a_gap() -> None:
