@@ -9,11 +9,12 @@ import gzip
 import io
 import os
 import tarfile
+import tempfile
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -29,11 +30,11 @@ from hubchat.storage.schema import is_current, read_hub
 
 FORMAT: Final = 1
 FIRST, LAST = "hubchat.msgpack", "end.msgpack"
-WRONG: Final = (ValueError, KeyError, TypeError)  # what is none of our pages
 NOT_WHOLE: Final = "{} is no whole backup, or needs another key: {}"
-CHUNK: Final = 1 << 20
-PAGE_BYTES: Final = 256 << 20
-"""No page of ours comes near it: 1,000 messages of 16 KB are 16 MB."""
+CHUNK: Final = 1 << 20  # read at once where only the end matters
+LEVEL: Final = 6  # of gzip's nine: the last three take a quarter more time for nothing
+PAGE_BYTES: Final = 128 << 20
+"""Of one page: 1,000 messages of 16 KB characters, four bytes each, are half of it."""
 
 
 class BackupError(OperatorError):
@@ -46,41 +47,92 @@ class BackupError(OperatorError):
 async def back_up(database: Database, path: Path, recipients: Sequence[str]) -> Mapping[str, int]:
     """Writes a copy to `path`, encrypted to age's public keys (`age1…`), or plain without any; gives rows by table.
 
-    Raises BackupError, Unavailable. What was written before something went wrong is removed.
+    The file is there once it is whole, and never takes another's place. Raises BackupError, Unavailable.
     """
     keys = [_recipient(one) for one in recipients]
     if not await database.read(is_current):
         raise BackupError("there is no hub of this version in the database; start it once, or look with hubchat doctor")
-    part = path.with_name(f"{path.name}.part")
 
     def copy(connection: Connection) -> Mapping[str, int]:
-        with _told(path, "written"), _new_file(path, part) as file:
-            rows = _write(connection, file, keys)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-        return rows
+        with _new_file(path) as file:
+            return _write(connection, file, keys)
 
-    try:
-        return await database.read(copy)
-    finally:
-        part.unlink(missing_ok=True)
+    return await database.read(copy)
+
+
+class _File:
+    """A file that keeps what went wrong with it: age's library makes something else of that, or nothing."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.failed: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failed = self.failed or error
+            raise
+
+    def flush(self) -> None:
+        """For whoever writes through it; `finish` brings it to the disk."""
+
+    def finish(self) -> None:
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self.failed = self.failed or error
 
 
 @contextmanager
-def _new_file(path: Path, part: Path) -> Iterator[IO[bytes]]:
-    """A file that nobody else may read, next to where it is to be."""
+def _new_file(path: Path) -> Iterator[_File]:
+    """A file for its owner alone, which takes its name when it is whole. Raises BackupError."""
     if path.exists():
         raise BackupError(f"{path} is there already")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123  # by its mode
-        yield file
+    try:
+        made = tempfile.NamedTemporaryFile(dir=path.parent, prefix=".hubchat-backup-", delete=False)  # noqa: SIM115
+    except OSError as error:
+        raise _not_written(path, error) from None
+    file = _File(made.file)
+    try:
+        with made:
+            try:
+                yield file
+                file.finish()
+            except Exception:
+                if file.failed is None:
+                    raise
+            if file.failed is not None:
+                raise _not_written(path, file.failed)
+        _name(Path(made.name), path)
+    finally:
+        Path(made.name).unlink(missing_ok=True)
 
 
-def _write(connection: Connection, file: IO[bytes], keys: Sequence[Any]) -> dict[str, int]:
+def _name(made: Path, path: Path) -> None:
+    """Gives a whole file its name, unless another has it by now."""
+    try:
+        os.link(made, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        raise BackupError(f"{path} is there already") from None
+    except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> BackupError:
+    return BackupError(f"{path} can't be written: {(error.strerror or type(error).__name__).lower()}")
+
+
+def _write(connection: Connection, file: _File, keys: Sequence[Any]) -> dict[str, int]:
     with (
         _sealed(file, keys) as out,
-        gzip.GzipFile(fileobj=out, mode="wb") as packed,
+        gzip.GzipFile(fileobj=out, mode="wb", compresslevel=LEVEL) as packed,
         tarfile.open(fileobj=packed, mode="w|") as tar,
     ):
         revision = copies.begin_copy(connection)
@@ -115,25 +167,71 @@ async def restore(database: Database, path: Path, identities: Sequence[str]) -> 
     keys = [_identity(one) for one in identities]
 
     def put_back(connection: Connection) -> Mapping[str, int]:
-        with _told(path, "read"), path.open("rb") as file:
-            if not keys:
-                _prove(file)
-            return _read(connection, file, keys)
+        with closing(_pages(path, keys)) as pages:
+            try:
+                return _put_back(connection, pages)
+            except ValueError:
+                raise BackupError(f"{path} holds what no hubchat wrote") from None
 
     return await database.write(put_back)
 
 
-@contextmanager
-def _told(path: Path, done: str) -> Iterator[None]:
-    """Tells what is wrong with a file, before the database takes it for a fault of its own."""
+Pages = Generator[tuple[str, dict[str, Any]], None, None]
+"""Names and contents."""
+
+
+def _put_back(connection: Connection, pages: Pages) -> Mapping[str, int]:
+    """Raises ValueError for what is none of ours."""
+    name, first = next(pages, ("", {}))
+    if name != FIRST or not isinstance(first.get("revision"), str):
+        raise ValueError("does not begin as ours do")
+    if first.get("format") != FORMAT:
+        raise BackupError(f"the backup has format {first.get('format')}: a newer hubchat made it")
+    places = copies.begin_restore(connection, first["revision"])
+    rows: Counter[str] = Counter()
+    for name, content in pages:
+        if name == LAST:
+            said = content.get("rows")
+            if not isinstance(said, dict) or {table: count for table, count in said.items() if count} != rows:
+                raise ValueError("not all of it is here")
+            break
+        table = name.partition("/")[0]
+        columns: list[str] = _list_of(str, content.get("columns"))
+        page: list[copies.Row] = _list_of(list, content.get("rows"))
+        copies.put_back(connection, places, table, columns, page)
+        rows[table] += len(page)
+    else:
+        raise ValueError("it has no end")
+    for _ in pages:
+        raise ValueError("it goes on after its end")
+    copies.end_restore(connection)
+    return said
+
+
+def _list_of(kind: type, value: Any) -> list[Any]:
+    if not isinstance(value, list) or not all(isinstance(one, kind) for one in value):
+        raise ValueError("no page")
+    return value
+
+
+def _pages(path: Path, keys: Sequence[Any]) -> Pages:
+    """What was written, in its order. Raises BackupError, at the end too, for a file that is not whole."""
     try:
-        yield
-    except (tarfile.TarError, zlib.error, EOFError, pyrage.DecryptError, msgpack.UnpackException, *WRONG) as error:
+        with path.open("rb") as file:
+            if not keys:
+                _prove(file)
+            with _opened(file, keys) as source, gzip.GzipFile(fileobj=source) as packed:
+                with tarfile.open(fileobj=packed, mode="r|") as tar:
+                    for entry in tar:
+                        yield entry.name, _content(tar, entry)
+                while packed.read(CHUNK):  # to the end, where the sum is
+                    pass
+    except (tarfile.TarError, zlib.error, EOFError, pyrage.DecryptError, msgpack.UnpackException, ValueError) as error:
         raise BackupError(NOT_WHOLE.format(path, type(error).__name__)) from None
     except OSError as error:
         if error.strerror is None:  # gzip's and age's own
             raise BackupError(NOT_WHOLE.format(path, type(error).__name__)) from None
-        raise BackupError(f"{path} can't be {done}: {error.strerror.lower()}") from None
+        raise BackupError(f"{path} can't be read: {error.strerror.lower()}") from None
 
 
 def _prove(file: IO[bytes]) -> None:
@@ -144,42 +242,12 @@ def _prove(file: IO[bytes]) -> None:
     file.seek(0)
 
 
-def _read(connection: Connection, file: IO[bytes], keys: Sequence[Any]) -> dict[str, int]:
-    rows: Counter[str] = Counter()
-    said: Mapping[str, int] | None = None
-    with _opened(file, keys) as source, gzip.GzipFile(fileobj=source) as packed, _tar(packed) as tar:
-        for entry in tar:
-            content = _content(tar, entry)
-            if entry.name == FIRST:
-                if content["format"] != FORMAT:
-                    raise BackupError(f"the backup has format {content['format']}: a newer hubchat made it")
-                copies.begin_restore(connection, content["revision"])
-            elif entry.name == LAST:
-                said = content["rows"]
-            else:
-                name = entry.name.partition("/")[0]
-                copies.put_back(connection, name, content["columns"], content["rows"])
-                rows[name] += len(content["rows"])
-    if said is None or any(rows[name] != count for name, count in said.items()) or rows.keys() - said.keys():
-        raise EOFError
-    copies.end_restore(connection)
-    return dict(said)
-
-
-@contextmanager
-def _tar(packed: gzip.GzipFile) -> Iterator[tarfile.TarFile]:
-    """Its files; at the end the rest is read too, by which its sum is proved."""
-    with tarfile.open(fileobj=packed, mode="r|") as tar:
-        yield tar
-    while packed.read(CHUNK):
-        pass
-
-
-def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Any:
+def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> dict[str, Any]:
     found = tar.extractfile(entry) if entry.isfile() and entry.size <= PAGE_BYTES else None
-    if found is None:
+    content = msgpack.unpackb(found.read()) if found is not None else None
+    if not isinstance(content, dict):
         raise ValueError("no page")
-    return msgpack.unpackb(found.read())
+    return content
 
 
 # ---------------------------------------------------------------- age
@@ -212,7 +280,7 @@ def _identity(key: str) -> Any:
 
 
 @contextmanager
-def _sealed(file: IO[bytes], keys: Sequence[Any]) -> Iterator[IO[bytes]]:
+def _sealed(file: _File, keys: Sequence[Any]) -> Iterator[Any]:  # Any: something to write to, a file or not
     """What is written here goes into `file`, encrypted if there are keys; nothing of it touches a disk in the clear."""
     if not keys:
         yield file

@@ -262,10 +262,14 @@ def backup(
 ) -> None:
     """Copy the hub to one file, of one moment, while it runs."""
     from hubchat import backups
+    from hubchat.storage.database import sqlite_path
 
     if bool(to) is plain:
         raise Refused("name a public key by --to (`age-keygen` makes one), or say --plain", USAGE)
     settings = _settings(data=data, database_url=database_url)
+    found = sqlite_path(settings.database_url, settings.data)
+    if found is not None and not found.exists():  # asked, it would be made
+        raise Refused(f"there is no hub in {settings.data}")
     rows = _on_database(settings, lambda database: backups.back_up(database, file, to or []))
     print(f"{file}: {rows['account']:,} members, {rows['channel']:,} channels, {rows['entry']:,} entries")
 
@@ -391,7 +395,7 @@ def _on_database(settings: "Settings", verb: "Callable[[Database], Awaitable[T]]
     logs.set_up("critical", settings.log_format)  # what goes wrong is told once, by main
 
     async def run() -> T:
-        database = open_database(settings.database_url, settings.data)
+        database = open_database(settings.database_url, settings.data, patient=True)
         try:
             return await verb(database)
         finally:

@@ -1,6 +1,5 @@
 """Every row of a hub, out and in, as plain values: a copy made on one database is put back on either."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from sqlmodel import SQLModel
 from hubchat.errors import OperatorError
 from hubchat.storage import tables
 from hubchat.storage.database import Connection, new_id
-from hubchat.storage.schema import upgrade, write_hub
+from hubchat.storage.schema import LOCK, upgrade, write_hub
 
 PAGE: Final = 1_000  # rows read, and put back, at once
 LEFT_OUT: Final = frozenset({tables.Node.__tablename__})
@@ -53,28 +52,38 @@ def read_pages(connection: Connection, name: str) -> Iterator[list[Row]]:
         last = tuple(rows[-1]._mapping[column] for column in key)
 
 
-def begin_restore(connection: Connection, revision: str) -> None:
-    """Makes the schema that a copy was made of. Raises NotEmpty, SchemaNewer."""
-    from hubchat.storage import migrating
+Places = Mapping[str, frozenset[str]]
+"""Tables that a copy may fill, with their columns."""
 
+
+def begin_restore(connection: Connection, revision: str) -> Places:
+    """Makes the schema that a copy was made of, and says what may be put there. Raises NotEmpty, SchemaNewer."""
+    from hubchat.storage import migrating  # Alembic, as in storage/schema.py
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})  # no node starts meanwhile
     if sa.inspect(connection).get_table_names():
         raise NotEmpty("the database holds something already: restore into an empty one")
     migrating.make(connection, revision)
+    made = sa.inspect(connection)
+    names = set(made.get_table_names()) - LEFT_OUT - {"alembic_version"}
+    return {name: frozenset(column["name"] for column in made.get_columns(name)) for name in names}
 
 
-def put_back(connection: Connection, name: str, columns: Iterable[str], rows: Iterable[Row]) -> None:
-    """Inserts copied rows, in the order of `columns`. Raises ValueError for a name that none of ours is."""
-    names = list(columns)
-    if not all(re.fullmatch(r"[a-z_]+", one) for one in (name, *names)):
-        raise ValueError("no name of a table or column")
-    values = ", ".join(f":{column}" for column in names)
-    quoted = ", ".join(f'"{column}"' for column in names)
-    made: list[Mapping[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+def put_back(connection: Connection, places: Places, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Inserts copied rows, in the order of `columns`. Raises ValueError for what has no place, or is no such row."""
+    if not places.get(name, frozenset()).issuperset(columns) or name not in places:
+        raise ValueError("no table or column of ours")
+    values = ", ".join(f":{column}" for column in columns)
+    quoted = ", ".join(f'"{column}"' for column in columns)
+    made: list[Mapping[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
+    if not made:
+        return
     try:
         connection.execute(sa.text(f'INSERT INTO "{name}" ({quoted}) VALUES ({values})'), made)
     except OperationalError:
         raise  # the database's own trouble
-    except DBAPIError:
+    except (DBAPIError, OverflowError):
         raise ValueError("no rows of ours") from None
 
 

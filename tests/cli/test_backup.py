@@ -32,6 +32,13 @@ def test_a_backup_is_made_beside_a_hub_that_runs_and_restored_into_another_folde
         assert new.tell("user", "link", "ana").startswith("http")
 
 
+def test_a_folder_without_a_hub_stays_as_it_is(hubchat: Call, data: Path, tmp_path: Path) -> None:
+    data.mkdir()
+    told = hubchat("backup", str(tmp_path / "file"), "--plain")
+    assert (told.code, told.err) == (1, f"hubchat: there is no hub in {data}\n")
+    assert list(data.iterdir()) == []
+
+
 def test_clear_text_has_to_be_asked_for(hubchat: Call, tmp_path: Path) -> None:
     for words in ((), ("--plain", "--to", str(KEY.to_public()))):
         told = hubchat("backup", str(tmp_path / "file"), *words)

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyrage
 import pytest
 import sqlalchemy as sa
 
+from hubchat import backups
 from hubchat.actions.operator import act_as
 from hubchat.actions.tokens import make_token
 from hubchat.backups import BackupError, back_up, restore
@@ -169,33 +171,91 @@ def _repacked(whole: bytes, change: Any) -> bytes:
         for entry in source:
             content = change(entry.name, msgpack.unpackb(source.extractfile(entry).read()))  # type: ignore[union-attr]
             if content is not None:
+                entry.name = content.pop("renamed", entry.name)
                 data = msgpack.packb(content)
                 entry.size = len(data)
                 target.addfile(entry, io.BytesIO(data))
     return made.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("change", "raised"),
-    [
-        (lambda name, made: {**made, "format": 2} if name == "hubchat.msgpack" else made, BackupError),
-        (lambda name, made: {**made, "revision": "9999"} if name == "hubchat.msgpack" else made, SchemaNewer),
-        (
-            lambda name, made: {**made, "columns": ['id") SELECT 1; --']} if name.startswith("account/") else made,
-            BackupError,
-        ),
-        (lambda name, made: {**made, "rows": [[1]]} if name.startswith("account/") else made, BackupError),
-    ],
-    ids=["format", "schema", "hostile", "short"],
-)
+Change = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+
+
+def in_page(table: str, **more: Any) -> Change:
+    """Changes the pages of a table."""
+    return lambda name, made: {**made, **more} if name.startswith(f"{table}/") else made
+
+
+def renamed(table: str, to: str) -> Change:
+    """Puts the rows of a table elsewhere."""
+    return lambda name, made: {**made, "renamed": f"{to}/0"} if name.startswith(f"{table}/") else made
+
+
+HOSTILE: dict[str, tuple[Change, type[Exception]]] = {
+    "of another format": (lambda name, made: {**made, "format": 2} if "format" in made else made, BackupError),
+    "of a newer schema": (lambda name, made: {**made, "revision": "9999"} if "revision" in made else made, SchemaNewer),
+    "with SQL for a column": (in_page("account", columns=['id") SELECT 1; --']), BackupError),
+    "with an unknown column": (in_page("account", columns=["id", "superuser"], rows=[[1, 1]]), BackupError),
+    "with columns that are lists": (in_page("account", columns=[["id"]], rows=[[1]]), BackupError),
+    "with short rows": (in_page("account", rows=[[1]]), BackupError),
+    "with rows that are none": (in_page("account", rows=7), BackupError),
+    "with a number that no database holds": (in_page("hub", rows=[["log", 2**63]]), BackupError),
+    "for a table of the server's": (renamed("account", "pg_authid"), BackupError),
+    "for an unknown table": (renamed("account", "no_such_table"), BackupError),
+    "for the schema's own table": (renamed("account", "alembic_version"), BackupError),
+    "that begins with rows": (lambda name, made: None if "revision" in made else made, BackupError),
+    "with a wrong sum": (lambda name, made: {"rows": {"account": 9}} if name == "end.msgpack" else made, BackupError),
+    "with a sum that is none": (lambda name, made: {"rows": [1]} if name == "end.msgpack" else made, BackupError),
+}
+
+
+@pytest.mark.parametrize(("change", "raised"), HOSTILE.values(), ids=HOSTILE.keys())
 async def test_a_file_of_another_kind_is_told_and_puts_nothing_back(
-    backup: Path, empty_url: str, tmp_path: Path, change: Any, raised: type[Exception]
+    backup: Path, empty_url: str, tmp_path: Path, change: Change, raised: type[Exception]
 ) -> None:
     backup.write_bytes(_repacked(backup.read_bytes(), change))
     async with opened(empty_url, tmp_path) as database:
         with pytest.raises(raised):
             await restore(database, backup, [])
         assert await is_empty(database)
+
+
+class Full(io.RawIOBase):
+    """A disk that takes a little, then nothing."""
+
+    room = 100
+
+    def write(self, data: Any) -> int:
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+
+@pytest.mark.parametrize("recipients", [[PUBLIC], []], ids=["encrypted", "plain"])
+async def test_a_full_disk_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipients: list[str]
+) -> None:
+    kept = backups._File
+    async with open_community(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as hub:
+        await live_a_little(hub)
+        before = set(tmp_path.iterdir())
+        monkeypatch.setattr(backups, "_File", lambda _file: kept(Full()))
+        with pytest.raises(BackupError, match="no space left on device"):
+            await back_up(hub.node.database, tmp_path / "new", recipients)
+        assert set(tmp_path.iterdir()) == before
+
+
+async def test_two_copies_to_one_name_are_one_and_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_community(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as hub:
+        await live_a_little(hub)
+        monkeypatch.setattr(Path, "exists", lambda path: False)  # both looked before either was done
+        made = [back_up(hub.node.database, tmp_path / "new", []) for _ in range(2)]
+        done = await asyncio.gather(*made, return_exceptions=True)
+    assert {type(one) for one in done} == {BackupError, dict}
+    monkeypatch.undo()
+    async with opened(f"sqlite:///{tmp_path / 'restored.db'}", tmp_path) as database:
+        assert (await restore(database, tmp_path / "new", []))["account"] == 2
 
 
 async def test_another_ones_key_opens_nothing(empty_url: str, tmp_path: Path) -> None:
