@@ -31,6 +31,7 @@ def test_two_members_side_by_side_see_each_other_at_once(demo: Running, people: 
 def continue_as(person: Person, name: str) -> None:
     person.go("/")
     person.button(f"Continue as {name}").click()
+    expect(person.page.get_by_role("heading", name="Hello, ")).to_be_visible()  # signed in: one may go elsewhere
 
 
 def beside(person: Person) -> Person:
