@@ -17,7 +17,7 @@ RUNS: Final = 20
 
 
 def main() -> int:
-    """Runs the seeds that are named, or new ones; gives the number of those in which a promise was broken."""
+    """Runs the seeds that are named, or new ones; 1 when a promise was broken in any."""
     seeds = [int(word) for word in sys.argv[1:]] or [random.randrange(1_000_000) for _ in range(RUNS)]
     broken = 0
     for seed in seeds:

@@ -11,8 +11,8 @@ REPLAYED: Final = 1_000
 """Further behind, a subscription may begin anew (`reset`)."""
 REVOKED_S: Final = 1.0
 """How long after a right was lost something may still come."""
-IN_DOUBT: Final = frozenset({"unavailable", "internal"})
-"""Refusals after which a message may or may not be stored."""
+IN_DOUBT: Final = frozenset({"outcome_unknown", "fault", "restarting"})
+"""Reasons after which a message may or may not be stored."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +207,9 @@ class _Follower:
 
     def _stand(self, event: Stood) -> Iterator[str]:
         """Where what follows has to go on."""
+        had = self.places.get(event.channel)
+        if had is not None and event.after is not None and event.after != had:
+            yield f"{self.member}: channel {event.channel} went on from {event.after}, had was {had}"
         if event.after is None or event.is_reset:
             self.places[event.channel] = event.head
             if event.after is not None and event.first - 1 <= event.after <= event.head <= event.after + REPLAYED:
@@ -231,8 +234,17 @@ class _Follower:
             yield f"{where}: {event.seq} came and is not stored"
         elif row.kind != event.kind or (event.text is not None and row.kind == "message" and row.nonce != event.nonce):
             yield f"{where}: {event.seq} came as another entry than is stored"
-        elif event.text is not None and event.text not in self._texts.get((event.channel, event.nonce), (event.text,)):
-            yield f"{where}: {event.seq} came with words that nobody wrote"
+        elif event.text is not None and event.text not in self._written(event):
+            yield f"{where}: {event.seq} came with words that nobody wrote there"
+        elif event.kind == "message" and event.text is None and not row.is_deleted:
+            yield f"{where}: {event.seq} came without its words"
+
+    def _written(self, event: Heard) -> tuple[str, ...]:
+        """All that the message which an entry is, or changes, ever said; an edit comes with its target's words."""
+        row = self._rows.get(
+            (event.channel, event.seq if event.target is None or event.kind == "message" else event.target)
+        )
+        return self._texts.get((event.channel, row.nonce), ()) if row is not None else ()
 
 
 def _removed(history: History) -> Iterator[str]:
@@ -259,14 +271,20 @@ def _gone(history: History) -> Iterator[str]:
             yield f"channel {row.channel}: {row.seq} was deleted and is still stored"
     for member, events in history.events.items():
         for event in events:
-            if isinstance(event, Heard) and event.kind == "message" and event.text:
-                gone_s = deleted.get((event.channel, event.seq))
+            if isinstance(event, Heard) and event.kind in ("message", "edit") and event.text:
+                words_of = event.seq if event.kind == "message" else event.target or 0
+                gone_s = deleted.get((event.channel, words_of))
                 if gone_s is not None and event.at_s > gone_s + REVOKED_S + history.slack_s:
                     yield f"{member}: channel {event.channel}: {event.seq} came with its words after it was deleted"
 
 
 def _counts(history: History) -> Iterator[str]:
     """Unread are others' messages after the read position and from the first on, those deleted left out."""
+    told_of = {(told.member, told.channel) for told in history.unread}
+    for member, channels in history.ends.items():
+        for channel in channels:
+            if (member, channel) not in told_of:
+                yield f"{member}: channel {channel}: nothing was told of what is unread"
     for told in history.unread:
         unread = sum(
             row.kind == "message" and not row.is_deleted and row.author != told.member

@@ -78,18 +78,16 @@ class Member:
         self.line = line
         self.http = http
         self.choice = choice
-        self.id = 0
         self.token = ""
         self.live: Witness
         self.channels: list[int] = []
         self.sent: list[Sent] = []
         self.deleted: list[Deleted] = []
-        self.unsure = 0  # edits and deletions of which nobody knows what became
         self._numbers = itertools.count(1)
 
     async def sign_up(self) -> None:
         form = {"handle": self.handle, "name": self.handle.title(), "password": PASSWORD, "agreed": True}
-        self.id = (await self.ask("POST", "signup", form))["me"]["id"]
+        await self.ask("POST", "signup", form)
         self.token = (await self.ask("POST", "me/tokens", {"name": "faults"}))["token"]
 
     async def ask(self, method: str, path: str, form: Any = None) -> Any:
@@ -139,13 +137,13 @@ class Member:
         try:
             sent.seq = (await self.live.send(channel, text, nonce=nonce))["seq"]
         except Refused as refused:
-            sent.refused = refused.code
+            sent.refused = refused.reason
             return
         with contextlib.suppress(Refused):
             try:
                 await self._go_on_with(sent, sent.seq)
             except (Lost, TimeoutError):
-                self.unsure += 1
+                return  # nobody knows what became of it
 
     async def _go_on_with(self, sent: Sent, seq: int) -> None:
         chance = self.choice.random()

@@ -128,7 +128,7 @@ class Nemesis:
     @asynccontextmanager
     async def killed_redis(self) -> AsyncIterator[None]:
         self.done["Redis killed"] += 1
-        self.site.redis.kill()
+        await asyncio.to_thread(self.site.redis.kill)
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx2
 
-from tests.faults.history import Heard, History, Removal, Row, Stood, violations
+from tests.faults.history import Heard, History, Removal, Revoked, Row, Stood, violations
 from tests.faults.members import REQUEST_S, Member, Witness
 from tests.faults.nemesis import Nemesis, Trouble
 from tests.faults.proxy import Proxy
@@ -74,16 +74,17 @@ async def run(seed: int, folder: Path, *, seconds: float, trouble: Make = Nemesi
         nemesis = trouble(site, [member.line for member in members], choice)
         await stack.enter_async_context(lateness.watched())
         removals = await _live(members, closed, site, nemesis, choice, seconds)
+        slack_s = lateness.worst_s + LATE_S
         found = await _settle(site, members)
         history = History(
             events={member.handle: member.live.events for member in members},
             sent=[sent for member in members for sent in member.sent],
-            rows=_rows(site, (room, closed)),
+            rows=await asyncio.to_thread(_rows, site, (room, closed)),
             deleted=[one for member in members for one in member.deleted],
             removals=removals,
             unread=[told for member in members for told in await member.unread()],
             ends={member.handle: member.channels for member in members},
-            slack_s=lateness.worst_s + LATE_S,
+            slack_s=slack_s,
         )
     counted = _counted(history, members, removals, nemesis.done)
     return Verdict(seed, [*found, *violations(history)], counted)
@@ -174,9 +175,8 @@ async def _move(
 async def _settle(site: Site, members: list[Member]) -> list[str]:
     """Waits until everybody has heard all, and tells what it did not look for; what never came the checker finds."""
     deadline = monotonic() + SETTLE_S
-    heads = {row["channel_id"]: row["head"] for row in site.query(
-        "SELECT channel_id, max(seq) AS head FROM entry GROUP BY channel_id"
-    )}  # fmt: skip
+    rows = await asyncio.to_thread(site.query, "SELECT channel_id, max(seq) AS head FROM entry GROUP BY channel_id")
+    heads = {row["channel_id"]: row["head"] for row in rows}
     while monotonic() < deadline and any(
         member.live.at.get(channel) != heads[channel] for member in members for channel in member.channels
     ):
@@ -219,7 +219,10 @@ def _counted(
         "connections": sum(member.line.connections for member in members),
         "deletions": len(history.deleted),
         "removals": len(removals),
+        "edits": sum(isinstance(event, Heard) and event.kind == "edit" for event in events),
+        "times revoked": sum(isinstance(event, Revoked) for event in events),
         "faults": sum(done.values()),
+        "ms of slack": round(history.slack_s * 1_000),
     })  # fmt: skip
     for member in members:
         counted.update(member.live.ends)

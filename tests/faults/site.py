@@ -23,7 +23,7 @@ NAME: Final = "http://hub.test:8000"
 """The hub's one address, whichever node somebody reaches."""
 CLOCK: Final = Path(__file__).parent / "clock"
 AHEAD_S: Final = 300  # or behind: how far a node's clock may be from the true time
-FAULT: Final = "[error "
+FAULTS: Final = ("[error ", "[critical", "Traceback", "Exception ignored in", "was never awaited", "our fault")
 AWAY: Final = "the database can't be reached"
 START_S: Final = 60.0
 STOP_S: Final = 15.0
@@ -40,7 +40,6 @@ class NodeProcess:
         self.port = free_port()
         self.log = program.data.parent / f"{program.data.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.restarts = 0
         self._choice = choice
 
     def start(self) -> None:
@@ -57,12 +56,11 @@ class NodeProcess:
             await asyncio.sleep(0.5)
             if self.process is not None and self.process.poll() is not None:
                 self._require_away(self.process.returncode)
-                self.restarts += 1
                 self.start()
 
     def faults(self) -> list[str]:
         """What it logged that must never happen."""
-        return [line for line in self.log.read_text().splitlines() if FAULT in line]
+        return [line for line in self.log.read_text().splitlines() if any(mark in line for mark in FAULTS)]
 
     def send(self, one: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -80,13 +78,18 @@ class NodeProcess:
         self.send(signal.SIGTERM)
         process, self.process = self.process, None
         if process is not None:
-            code = await asyncio.to_thread(process.wait, STOP_S)
+            try:
+                code = await asyncio.to_thread(process.wait, STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
             if code:
                 self._require_away(code)
 
     def _require_away(self, code: int) -> None:
         said = self.log.read_text()
-        if AWAY not in said.splitlines()[-1]:
+        if AWAY not in said[said.rstrip().rfind("\n") + 1 :]:
             raise RuntimeError(f"a node ended with {code}: {said[-3000:]}")
 
     async def until_ready(self) -> None:

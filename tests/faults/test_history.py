@@ -115,6 +115,26 @@ WRONG: dict[str, tuple[History, str]] = {
         "after it was deleted",
     ),
     "a deleted message is still stored": (replace(RIGHT, deleted=[Deleted(5.0, ROOM, 3)]), "is still stored"),
+    "an edit comes with another message's words": (
+        replace(
+            _ben(*HEARD[1:], Heard(4.1, ROOM, 4, "edit", None, "text 1", target=3)), ends={}, unread=[],
+            rows=[*ROWS, _row(4, kind="edit", nonce=None, text=None)],
+        ),
+        "nobody wrote there",
+    ),
+    "an edit brings back what was deleted": (
+        replace(
+            _ben(*HEARD[1:], Heard(20.0, ROOM, 4, "edit", None, "text 3", target=3)), ends={}, unread=[],
+            rows=[*ROWS[:2], _row(3, text=None, is_deleted=True), _row(4, kind="edit", nonce=None, text=None)],
+            deleted=[Deleted(5.0, ROOM, 3)],
+        ),
+        "after it was deleted",
+    ),
+    "a message comes without its words": (_ben(_heard(1), _heard(2), _heard(3, text=None)), "without its words"),
+    "a subscription goes on from where nobody was": (
+        replace(_ben(_heard(1), Stood(5.0, ROOM, 2, 3, 1, is_reset=False), _heard(3)), ends={}, unread=[]), "had was 1",
+    ),
+    "somebody is not told what is unread": (replace(RIGHT, unread=[]), "nothing was told"),
     "an unread count is wrong": (replace(RIGHT, unread=[Unread("ben", ROOM, 1, 1, 3)]), "3 unread were told, 2 are"),
 }  # fmt: skip
 

@@ -240,7 +240,7 @@ async def test_a_full_disk_leaves_no_file(
     async with open_community(f"sqlite:///{tmp_path / 'hub.db'}", tmp_path) as hub:
         await live_a_little(hub)
         before = set(tmp_path.iterdir())
-        monkeypatch.setattr(backups, "_File", lambda _file: kept(Full()))
+        monkeypatch.setattr(backups, "_File", lambda _file: kept(Full()))  # type: ignore[arg-type]  # as far as it is used
         with pytest.raises(BackupError, match="no space left on device"):
             await back_up(hub.node.database, tmp_path / "new", recipients)
         assert set(tmp_path.iterdir()) == before
