@@ -27,7 +27,7 @@ USUAL_SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "groups")
 
 
 class Presets(NamedTuple):
-    """Four columns of a channel. The visibilities of API.md are names for four of them."""
+    """Four columns of a channel. The visibilities are names for four sets of them."""
 
     listed: Audience
     readers: Audience

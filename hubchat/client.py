@@ -27,7 +27,7 @@ MOST_WAIT_S: Final = 30.0
 QUEUED: Final = 1_000  # entries not yet taken; then the socket is left alone until some are
 PAGE: Final = 200
 AWAY: Final = frozenset({1000, 1002, 1003, 1007, 1009, 4001, 4003})
-"""Close codes after which coming back would change nothing (PROTOCOL.md, "Close codes")."""
+"""Close codes after which coming back would change nothing (docs/protocol.md, "Close codes")."""
 AGAIN: Final = frozenset({"rate_limited", "unavailable", "internal"})
 OPEN_S: Final = 10.0
 
@@ -35,7 +35,7 @@ Message = dict[str, Any]
 
 
 class Refused(Exception):
-    """The hub refused a command; `code` and `reason` are PROTOCOL.md's."""
+    """The hub refused a command; `code` and `reason` are docs/protocol.md's."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         self.code: str = error["code"]

@@ -1,4 +1,4 @@
-"""The closed tables of errors, reasons and close codes (PROTOCOL.md, "Errors").
+"""The closed tables of errors, reasons and close codes (docs/protocol.md, "Errors").
 
 A member's fault is always a `HubError` made from one line of `REASONS`; nothing else is ever shown.
 """

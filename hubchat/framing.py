@@ -27,7 +27,7 @@ FRAME_BYTES: Final = 65_536
 """The longest message of a client, decompressed: four times the longest text, for escapes and mentions."""
 
 COMPRESS_FROM_BYTES: Final = 256
-"""Below this, deflate saves less than a network packet holds anyway and costs 7 µs (PROTOCOL.md, "Opening")."""
+"""Below this, deflate saves less than a network packet holds anyway and costs 7 µs (docs/protocol.md, "Opening")."""
 
 WINDOW_BITS: Final = 12
 """The largest window used for sending: frames up to 4 KB, nearly all there are, come out as short as with 15 bits

@@ -25,7 +25,7 @@ from hubchat.node import Node
 from hubchat.settings import Settings
 
 BACKLOG: Final = 2_048  # a reconnect storm's first moments; the kernel caps it by its own somaxconn
-SWITCH_S: Final = 0.0005  # how long a thread that reads SQL may keep the loop waiting (DESIGN.md, "The log")
+SWITCH_S: Final = 0.0005  # how long a thread that reads SQL may keep the loop waiting
 DRAIN_S: Final = 1  # for answers under way and peers that hang up slowly: a stop takes less than 2 s
 GC_FIRST: Final = 50_000  # new objects between two looks at the young: some 5 MB, and a pause under 1 ms
 AT_ONCE: Final = 130  # the exit code after a second Ctrl-C, as shells count it

@@ -62,7 +62,7 @@ class Entry:
     reactions: dict[str, dict[str, Any]] | None = None
 
     def to_map(self) -> dict[str, Any]:
-        """The entry as it goes out, in PROTOCOL.md's fields; what is not there is left out."""
+        """The entry as it goes out, in docs/protocol.md's fields; what is not there is left out."""
         out: dict[str, Any] = {
             "channel": self.channel,
             "seq": self.seq,

@@ -1,4 +1,4 @@
-"""Messages and what is done to them: handed to the log in arrival order, without a task (DESIGN.md, row 4)."""
+"""Messages and what is done to them: handed to the log in arrival order, without a task."""
 
 from hubchat.channels.items import Delete, Done, Edit, Message, Pin, React, fresh_nonce
 from hubchat.channels.log import Log

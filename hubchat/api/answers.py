@@ -1,4 +1,4 @@
-"""What goes out: values as JSON, times as RFC 3339, errors as API.md's map. Never HTML, never a stack trace."""
+"""What goes out: values as JSON, times as RFC 3339, errors as one map. Never HTML, never a stack trace."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Who is asking, and from where (API.md, "Who is asking"): bearer token, session cookie, Origin, address."""
+"""Who is asking, and from where: bearer token, session cookie, Origin, address."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""One transaction over everything that waited: lock, nonces, rights, rows, numbers (DESIGN.md, "The log").
+"""One transaction over everything that waited: lock, nonces, rights, rows, numbers.
 
 Runs in storage's thread or greenlet, touches nothing of the event loop. Items are decided in arrival order over
 values in memory, each seeing what those before it did; then every table is written in one statement.

@@ -19,8 +19,8 @@ def _commit_items() -> Histogram:
 
 @dataclass(slots=True)
 class Counts:
-    """`deliveries` counts each entry once a reader, `writes` what they went out in; `refused`, by bound, what was not
-    taken because a queue was full."""
+    """`deliveries` counts each entry once a reader, `writes` what they went out in; `refused_…` what was not taken
+    because a queue was full."""
 
     deliveries: int = 0
     writes: int = 0

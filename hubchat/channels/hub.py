@@ -33,7 +33,7 @@ GAP_S: Final = 0.050  # commits of two connections may end in either order; long
 REPAIRS: Final = 4  # repairs under way on a node: each is a database read
 REPAIR_ENTRIES: Final = 500
 LINGER_S: Final = 120.0  # a channel without readers is followed on for those who come back
-FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands out nothing (DESIGN.md)
+FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands out nothing
 
 
 class Hub:

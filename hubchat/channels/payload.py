@@ -1,4 +1,4 @@
-"""What one node tells the others about a channel, as bytes (DESIGN.md, "Between nodes"). Pure.
+"""What one node tells the others about a channel, as bytes. Pure.
 
 Entries travel as the whole MessagePack frames that readers get: a node whose readers speak it writes them on as they
 are, and reads their numbers off the head. What must be looked at, because it changes or takes away something, is

@@ -1,4 +1,4 @@
-"""The bus between nodes, over Redis pub/sub (DESIGN.md, "Between nodes"). What it carries are hints: SQL holds it all.
+"""The bus between nodes, over Redis pub/sub. What it carries are hints: SQL holds it all.
 
 Topics are spread over lanes, one for each server. Whatever a lane may have missed counts as gapped; what it could not
 publish makes this node doubt the bus, which others read in its row and look into SQL.

@@ -20,7 +20,7 @@ from hubchat.storage.presence import read_personas, read_visible
 
 log = logging.getLogger(__name__)
 
-BATCH_S: Final = 1.0  # half of what presence may take (DESIGN.md); a page reload within it is not seen at all
+BATCH_S: Final = 1.0  # half of what presence may take; a page reload within it is not seen at all
 PART: Final = 10_000  # changes told in one payload: some 160 KB
 TYPING_S: Final = 3.0  # one signal for one member and channel in this time
 TYPING_KEPT: Final = 10_000  # members and channels remembered for it; more: the oldest are forgotten

@@ -140,7 +140,7 @@ def shown(connection: sa.Connection, rows: Sequence[Any]) -> list[Entry]:
     """Entries as readers see them, in the order of `rows`: texts of now, reactions counted, deleted ones empty.
 
     An edit shows its target's text of now, but not where that may be closed to some readers: in channels that
-    show newcomers only what came since, and for targets older than `open_from` (DESIGN.md, "The log").
+    show newcomers only what came since, and for targets older than `open_from`.
     """
     texts = _edited_texts(connection, rows)
     reactions = _reactions(connection, rows)

@@ -9,7 +9,7 @@ from hubchat.access import GroupRole, MemberState
 from hubchat.storage.bulk import Bulk
 from hubchat.storage.channels import ChannelRow
 
-TOLD: Final = 20  # moderators who hear of one thing: a transaction writes at most 20 notices (DESIGN.md)
+TOLD: Final = 20  # moderators who hear of one thing: a transaction writes at most 20 notices
 
 
 class Person(NamedTuple):

@@ -1,4 +1,4 @@
-"""Who may do what, written down once more from API.md and DESIGN.md, and held against `access.can` cell by cell.
+"""Who may do what, written down once more apart from it, and held against `access.can` cell by cell.
 
 Nothing here is taken from the rules themselves: a cell names people, and people are told apart below.
 """

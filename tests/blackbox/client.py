@@ -1,4 +1,4 @@
-"""A client of the live protocol, written from docs/protocol.md and API.md alone: it imports nothing of hubchat.
+"""A client of the live protocol, written from docs/protocol.md and /api/docs alone: it imports nothing of hubchat.
 
 It takes up every channel where it stood after a loss, and sends again, as the same message, what was not acknowledged.
 """

@@ -1,4 +1,4 @@
-"""The interleavings that DESIGN.md names, each forced to happen; test_rules.py shows that each rule is needed."""
+"""Interleavings that could break what holds, each forced to happen; test_rules.py shows that each rule is needed."""
 
 import asyncio
 import random

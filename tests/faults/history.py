@@ -1,4 +1,4 @@
-"""What members saw and what SQL holds, and whether the two agree with what hubchat promises (PROTOCOL.md, "What
+"""What members saw and what SQL holds, and whether the two agree with what hubchat promises (docs/protocol.md, "What
 holds, always"). Pure: a history in, violations out."""
 
 from collections import Counter, defaultdict

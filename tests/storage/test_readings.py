@@ -1,4 +1,4 @@
-"""What is unread: counted as PROTOCOL.md says, for many channels in few statements."""
+"""What is unread: counted as docs/protocol.md says, for many channels in few statements."""
 
 import random
 

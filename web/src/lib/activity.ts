@@ -1,6 +1,6 @@
 // Whether somebody sits at this device: no input for five minutes means idle. Others see "away" then.
 
-const IDLE_MS = 5 * 60_000; // PROTOCOL.md, `idle`
+const IDLE_MS = 5 * 60_000; // docs/protocol.md, `idle`
 const INPUTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'] as const;
 const NOTICED_MS = 10_000; // moving the pointer is not counted more often than this
 

@@ -36,7 +36,7 @@ export interface Message {
 
 export type Stored = Message & { seq: Seq; entry: Entry };
 
-const SHOWN_NAMES = 20; // so many people a reaction names, PROTOCOL.md
+const SHOWN_NAMES = 20; // so many people a reaction names, docs/protocol.md
 const CHANGES = new Set(['edit', 'delete', 'reaction', 'pin']);
 /** Kinds that only change other entries; every other kind is shown. */
 export const isChange = (entry: Entry): boolean => CHANGES.has(entry.kind);

@@ -3,8 +3,8 @@ import { SvelteMap } from 'svelte/reactivity';
 import type { Person } from './api';
 import type { Id, Presence } from './wire';
 
-const AT_ONCE = 100; // ids in one question, PROTOCOL.md
-const WATCHED = 500; // people whose presence one connection follows, PROTOCOL.md
+const AT_ONCE = 100; // ids in one question, docs/protocol.md
+const WATCHED = 500; // people whose presence one connection follows, docs/protocol.md
 const GATHER_MS = 30; // rows that are drawn together ask together
 const WATCH_GATHER_MS = 300; // a list that is scrolled names others many times a second
 

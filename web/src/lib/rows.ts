@@ -15,7 +15,7 @@ export interface Row {
   newSince: boolean;
 }
 
-const TOGETHER_MS = 5 * 60_000; // one author within this time is one group, LOOK.md
+const TOGETHER_MS = 5 * 60_000; // one author within this time is one group
 
 /**
  * The row of a message. `before` is the message above it, null at the top of all that is loaded; `newSince` the
