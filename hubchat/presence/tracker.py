@@ -180,6 +180,9 @@ class Tracker:
             try:
                 if self._asked:
                     await self._ask()
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged; who is here goes on without SQL
+                log.warning("who sees whom can't be asked", extra={"cause": type(error).__name__})
+            try:
                 if self._moved or self._doubts:
                     self._tell(self._beat())
                 else:  # whoever missed the last beat learns of it

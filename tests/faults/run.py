@@ -30,7 +30,6 @@ LATE_S: Final = 0.75  # what a slow line may hold back on top of the harness's o
 class Verdict:
     """What was found, and what was done to find it."""
 
-    seed: int
     violations: list[str]
     counted: Mapping[str, int]
 
@@ -87,7 +86,7 @@ async def run(seed: int, folder: Path, *, seconds: float, trouble: Make = Nemesi
             slack_s=slack_s,
         )
     counted = _counted(history, members, removals, nemesis.done)
-    return Verdict(seed, [*found, *violations(history)], counted)
+    return Verdict([*found, *violations(history)], counted)
 
 
 async def _member(stack: AsyncExitStack, site: Site, handle: str, choice: random.Random) -> Member:

@@ -8,6 +8,7 @@ import pytest
 
 from hubchat.actions import groups, me
 from hubchat.actions.me import MeChange
+from hubchat.storage.database import Unavailable
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.lines import Line, Lines
@@ -126,3 +127,20 @@ async def test_who_shows_no_presence_is_not_heard_to_type_though_signed_in_befor
         (earlier, ana.persona_id),
         (room, zoe.persona_id),
     ]
+
+
+async def test_who_comes_is_told_though_nobody_can_ask_who_sees_whom(
+    hub: Community, pair: tuple[Caller, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, ben = pair
+    lines = Lines(hub.node)
+    watching = lines.open(ana)
+    assert await watching.do("watch", people=[ben.persona_id]) == {"online": []}
+
+    async def unavailable() -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(hub.node.tracker, "_ask", unavailable)
+    hub.node.tracker.ask_again(ana.account_id)
+    lines.open(ben)
+    await watching.until(lambda: told(watching, ben) == ["online"])
