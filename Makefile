@@ -104,7 +104,7 @@ test: setup chromium web
 	@$(NPM) test --silent
 	@$(NPM) run --silent size
 	$(call say,both in a browser)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
+	@$(BIN)/python -m pytest -q tests/browser
 
 conformance: setup
 	@$(BIN)/python -m pytest -q -m conformance
