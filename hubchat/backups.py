@@ -113,7 +113,8 @@ def _new_file(path: Path) -> Iterator[_File]:
 def _name(made: Path, path: Path) -> None:
     """Gives a whole file its name, unless another has it by now."""
     try:
-        os.link(made, path)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # a link would ask more of a disk than a stick has
+        made.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
