@@ -10,11 +10,16 @@ from sqlmodel import SQLModel
 from hubchat.errors import OperatorError
 from hubchat.storage import tables
 from hubchat.storage.database import Connection, new_id
-from hubchat.storage.schema import LOCK, upgrade, write_hub
+from hubchat.storage.schema import HEAD, LOCK, read_revision, upgrade, write_hub
 
 PAGE: Final = 1_000  # rows read, and put back, at once
 LEFT_OUT: Final = frozenset({tables.Node.__tablename__})
 """What is true of processes that run."""
+
+
+class SchemaOther(OperatorError):
+    """The database is of another release."""
+
 
 Row = Sequence[Any]
 """Values of a row, whole numbers, texts, truths and None, in the order of its columns."""
@@ -25,10 +30,17 @@ class NotEmpty(OperatorError):
 
 
 def begin_copy(connection: Connection) -> str:
-    """Sees the database from here on as it is now, whoever writes meanwhile; gives its schema's revision."""
+    """Sees the database from here on as it is now, whoever writes meanwhile; gives its schema's revision.
+
+    Raises SchemaOther: a table or column that this code does not know would be left out in silence.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())
+    if (found := read_revision(connection)) != HEAD:
+        raise SchemaOther(
+            f"the database has schema {found}, and this hubchat copies {HEAD}: use the one that serves it"
+        )
+    return HEAD
 
 
 def copied_tables() -> list[tuple[str, list[str]]]:

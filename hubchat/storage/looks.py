@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 
 from hubchat.errors import HubError
 from hubchat.storage.database import FORBIDDEN, Unavailable
+from hubchat.storage.schema import is_current
 
 NONE: Final = "none"
 
@@ -41,7 +42,7 @@ ADVICE: Final = (
 
 
 class Look(NamedTuple):
-    """A database that answers: its time (ms), the schema it has, and whether this hubchat knows that one."""
+    """A database that answers: its time (ms), the schema it has, and whether this hubchat can work on that one."""
 
     now_ms: int
     schema: str
@@ -58,7 +59,8 @@ def look(connection: sa.Connection) -> Look:
     """Raises nothing of its own; `schema` is `none` where no hub was started on it yet."""
     found = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory(str(Path(__file__).parent / "migrations")).walk_revisions()}
-    return Look(_now_ms(connection), found or NONE, found is None or found in known)
+    is_known = found is None or found in known or is_current(connection)
+    return Look(_now_ms(connection), found or NONE, is_known)
 
 
 def _now_ms(connection: sa.Connection) -> int:

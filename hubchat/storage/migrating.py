@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from hubchat.access import INTERNAL
 from hubchat.storage.channels import ACCESS, insert_channel, read_channel
-from hubchat.storage.schema import SchemaNewer
+from hubchat.storage.schema import SERVES, SchemaNewer, write_hub
 from hubchat.storage.tables import Hub
 
 REVISIONS: Final = str(Path(__file__).parent / "migrations")
@@ -23,6 +23,7 @@ def upgrade(connection: sa.Connection) -> None:
     _require_known(MigrationContext.configure(connection).get_current_revision(), "the database")
     make(connection, "head")
     begin(connection)
+    write_hub(connection, "serves", " ".join(SERVES))
 
 
 def make(connection: sa.Connection, revision: str) -> None:

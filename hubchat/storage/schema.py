@@ -13,6 +13,9 @@ from hubchat.errors import OperatorError
 from hubchat.storage.database import Database, PostgresDatabase, SqliteDatabase
 
 HEAD: Final = "0002"  # the newest revision in migrations/versions; a test holds it
+SERVES: Final = (HEAD,)
+"""Revisions whose code works on this schema too: during an upgrade the former release runs on beside the new one, and
+is started again if it falls. A release that migrates names here the HEAD of the one before it."""
 LOCK: Final = 0x68756263  # "hubc": pg_advisory_lock's key
 WAIT_S: Final = 60.0  # for another node's migration
 
@@ -40,10 +43,15 @@ async def migrate(database: Database) -> None:
 
 
 def is_current(connection: sa.Connection) -> bool:
-    """Whether the schema is the one that this code was written for."""
+    """Whether the schema is the one that this code was written for, or a newer one that serves it."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return False
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+    return read_revision(connection) == HEAD or HEAD in (read_hub(connection, "serves") or "").split()
+
+
+def read_revision(connection: sa.Connection) -> str | None:
+    """Which schema the database has; None for one whose making is under way."""
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade(connection: sa.Connection) -> None:

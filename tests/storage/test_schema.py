@@ -11,9 +11,11 @@ from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 from hubchat.storage import tables
+from hubchat.storage.copies import SchemaOther, begin_copy
 from hubchat.storage.database import open_database
+from hubchat.storage.looks import look
 from hubchat.storage.migrating import REVISIONS
-from hubchat.storage.schema import HEAD, SchemaNewer, is_current, migrate, read_hub
+from hubchat.storage.schema import HEAD, SchemaNewer, is_current, migrate, read_hub, write_hub
 
 
 def test_the_newest_revision_is_the_one_that_starts_look_for() -> None:
@@ -48,11 +50,25 @@ async def test_what_the_migrations_make_is_what_the_tables_say(database_url: str
     await database.close()
 
 
+async def test_a_newer_schema_that_serves_this_release_is_worked_on(database_url: str, tmp_path: Path) -> None:
+    database = open_database(database_url, tmp_path)
+    await migrate(database)
+    newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
+    await database.write(lambda connection: connection.execute(newer).rowcount)
+    await database.write(lambda connection: write_hub(connection, "serves", f"{HEAD} 9999"))
+    await migrate(database)
+    assert (await database.read(look)).is_known
+    with pytest.raises(SchemaOther, match="9999"):
+        await database.read(begin_copy)
+    await database.close()
+
+
 async def test_a_newer_schema_is_refused_and_left_as_it_is(database_url: str, tmp_path: Path) -> None:
     database = open_database(database_url, tmp_path)
     await migrate(database)
     newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
     await database.write(lambda connection: connection.execute(newer).rowcount)
+    await database.write(lambda connection: write_hub(connection, "serves", "9998 9999"))
     with pytest.raises(SchemaNewer, match="9999"):
         await migrate(database)
     at = sa.text("SELECT version_num FROM alembic_version")
