@@ -1,7 +1,7 @@
 """The ASGI application: route tables, middleware, and the lifespan that opens the node. Nothing else."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Final, TypedDict
 
 from starlette.applications import Starlette
@@ -28,6 +28,7 @@ from hubchat.api import (
 from hubchat.api.edge import Edge, tell_error, tell_no_route
 from hubchat.api.endpoint import METHODS, Endpoint, routes
 from hubchat.api.pages import Pages
+from hubchat.api.siblings import Siblings
 from hubchat.errors import HubError
 from hubchat.gateway.admission import Admission
 from hubchat.node import Node
@@ -53,12 +54,17 @@ class State(TypedDict):
 
     node: Node
     gateway: Admission
+    siblings: Siblings | None
 
 
-def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]], *more: tuple[Endpoint, ...]) -> Starlette:
+def make_app(
+    open_node: Callable[[], AbstractAsyncContextManager[Node]],
+    *more: tuple[Endpoint, ...],
+    siblings: Siblings | None = None,
+) -> Starlette:
     """The application of one node, which is opened when the server starts and closed when it stops.
 
-    `more` are tables that only some hubs have, as the demo's.
+    `more` are tables that only some hubs have, as the demo's; `siblings` are the other workers on its port.
     """
 
     @asynccontextmanager
@@ -66,8 +72,10 @@ def make_app(open_node: Callable[[], AbstractAsyncContextManager[Node]], *more: 
         async with open_node() as node:
             gateway = Admission(node)
             gateway.start()
+            teller = nullcontext() if siblings is None else siblings.telling(lambda: metrics.of(node, gateway))
             try:
-                yield {"node": node, "gateway": gateway}
+                async with teller:
+                    yield {"node": node, "gateway": gateway, "siblings": siblings}
             finally:
                 await gateway.stop()
 

@@ -91,7 +91,7 @@ def serve(
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
     demo: Annotated[bool, typer.Option("--demo", help="The demo community, in DATA/demo, for this machine.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; this release runs one.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes on the port (1).")] = None,
 ) -> None:
     """Run the hub until Ctrl-C."""
     from hubchat import starting
@@ -331,29 +331,10 @@ def main() -> NoReturn:
         _fail(str(error), error.code)
     except BrokenPipeError:  # whoever read our output went away
         sys.exit(WRONG)
-    except Exception as error:  # noqa: BLE001  # the edge: its words may be members', so only its place is told
-        _fail(_told(error), WRONG)
+    except Exception as error:  # noqa: BLE001  # the edge
+        from hubchat.complaints import line_of
 
-
-def _told(error: Exception) -> str:
-    """One line for what an operator can mend; for the rest, where it happened."""
-    from hubchat.errors import HubError, OperatorError
-
-    if isinstance(error, OperatorError):
-        return str(error)
-    if isinstance(error, HubError):
-        if error.reason == "database_unavailable":
-            from hubchat.storage.looks import explain
-
-            return "; ".join(explain(error))
-        told = {name: why for name, why in (error.fields or {}).items() if why not in error.message}
-        fields = "; ".join(f"{name}: {why}" for name, why in told.items())
-        return f"{error.message} ({fields or error.reason})"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {(error.strerror or type(error).__name__).lower()}"
-    from hubchat.faults import place_of
-
-    return f"our fault: {place_of(error)}"
+        _fail(line_of(error), WRONG)
 
 
 def _fail(line: str, code: int) -> NoReturn:

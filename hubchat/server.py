@@ -11,13 +11,15 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import uvicorn
 import uvloop
 
 from hubchat import logs
 from hubchat.api import demo
+from hubchat.api.siblings import Siblings
 from hubchat.app import make_app
 from hubchat.errors import OperatorError
 from hubchat.gateway.protocol import HttpEdge, Link
@@ -31,6 +33,8 @@ GC_FIRST: Final = 50_000  # new objects between two looks at the young: some 5 M
 AT_ONCE: Final = 130  # the exit code after a second Ctrl-C, as shells count it
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
+Started = Callable[[Node, int], Awaitable[None]]
+
 
 class CannotListen(OperatorError):
     """The host is none of this machine's, or the port is not ours to take."""
@@ -43,10 +47,19 @@ class PortTaken(CannotListen):
         super().__init__(f"port {port} is taken; name another one by --port or HUBCHAT_PORT")
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+class Worker(NamedTuple):
+    """One of several processes on a port, as its parent made it."""
+
+    number: int  # from 1
+    folder: Path  # where workers tell each other of themselves
+    breath: int  # a file descriptor that comes to its end when the parent does
+
+
+def listen(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
     """Sockets that listen at every address of `host`, which are taken before anything else is begun.
 
-    Port 0 is any one, the same for all. Raises CannotListen, PortTaken.
+    Port 0 is any one, the same for all. `shared`: other processes of this user that share it may listen there too.
+    Raises CannotListen, PortTaken.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -56,7 +69,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     for family, address in dict.fromkeys((info[0], info[4]) for info in found):
         chosen = made[0].getsockname()[1] if made else port
         try:
-            made.append(_socket(family, (address[0], chosen, *address[2:])))
+            made.append(_socket(family, (address[0], chosen, *address[2:]), shared))
         except OSError as error:
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # as ::1 where there is no IPv6
                 for one in made:
@@ -71,9 +84,10 @@ def serve(
     settings: Settings,
     sockets: list[socket.socket],
     open_node: Callable[[], AbstractAsyncContextManager[Node]],
-    started: Callable[[Node, int], Awaitable[None]],
+    started: Started,
+    worker: Worker | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; a second one ends the process at once.
+    """Serves until SIGINT or SIGTERM; a second one ends the process at once. A worker goes once, and with its parent.
 
     `started` is awaited with the node and the port once members are let in. Raises what opening the node raises.
     """
@@ -81,7 +95,7 @@ def serve(
     raise_open_files()
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, sockets, open_node, started))
+        runner.run(_serve(settings, sockets, open_node, started, worker))
 
 
 def raise_open_files() -> tuple[int, int]:
@@ -98,16 +112,17 @@ async def _serve(
     settings: Settings,
     sockets: list[socket.socket],
     open_node: Callable[[], AbstractAsyncContextManager[Node]],
-    started: Callable[[Node, int], Awaitable[None]],
+    started: Started,
+    worker: Worker | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.log_loop_fault)
-    stop = Stop(asyncio.current_task())
+    stop = Stop(asyncio.current_task(), worker)
     with stop.on_signals(loop):
         try:
             async with open_node() as node:
                 logs.set_up(settings.log_level, settings.log_format)
-                server = Server(_config(settings, node))
+                server = Server(_config(settings, node, worker))
                 stop.server = server
                 await server.run_on(sockets, lambda: started(node, sockets[0].getsockname()[1]))
         except asyncio.CancelledError:
@@ -117,23 +132,37 @@ async def _serve(
 
 @dataclass
 class Stop:
-    """What the signals do: the first one stops in good order, the second at once."""
+    """What the signals do: the first one stops in good order, the second at once.
+
+    A worker hears its parent alone, by SIGTERM and by its end, and leaves it to the parent what is done at once.
+    """
 
     starting: asyncio.Task[None] | None
+    worker: Worker | None = None
     server: "Server | None" = None
     asked: bool = False
 
     @contextmanager
     def on_signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        for one in SIGNALS:
+        heard = SIGNALS if self.worker is None else (signal.SIGTERM,)
+        for one in heard:
             loop.add_signal_handler(one, self)
+        if self.worker is not None:
+            loop.add_reader(self.worker.breath, self._orphaned, loop)
         yield
-        for one in SIGNALS:
+        for one in heard:
             loop.remove_signal_handler(one)
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self.worker is not None, "who has no parent does not listen for its breath"
+        loop.remove_reader(self.worker.breath)
+        self()
 
     def __call__(self) -> None:
         if self.asked:
-            os._exit(AT_ONCE)  # what was acknowledged is committed
+            if self.worker is None:
+                os._exit(AT_ONCE)  # what was acknowledged is committed
+            return
         self.asked = True
         if self.server is not None:
             self.server.should_exit = True
@@ -163,9 +192,10 @@ def settle_memory() -> None:
     gc.set_threshold(GC_FIRST, 20, 50)
 
 
-def _config(settings: Settings, node: Node) -> uvicorn.Config:
+def _config(settings: Settings, node: Node, worker: Worker | None) -> uvicorn.Config:
+    siblings = worker and Siblings(worker.folder, worker.number)
     return uvicorn.Config(
-        make_app(lambda: nullcontext(node), *([demo.ROUTES] if settings.demo else [])),
+        make_app(lambda: nullcontext(node), *([demo.ROUTES] if settings.demo else []), siblings=siblings),
         http=HttpEdge,
         ws=Link,
         lifespan="on",
@@ -179,10 +209,12 @@ def _config(settings: Settings, node: Node) -> uvicorn.Config:
     )
 
 
-def _socket(family: int, address: tuple[object, ...]) -> socket.socket:
+def _socket(family: int, address: tuple[object, ...], shared: bool) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections in TIME_WAIT hold no port
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         made.bind(address)

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="localhost", description="the address, or name for several, to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
-    workers: PositiveInt = Field(default=1, description="processes on the port; this release runs one")
+    workers: PositiveInt = Field(default=1, description="processes on the port; more than one need Redis")
     demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
     signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
     guests: bool = Field(default=True, description="whether people without an account read public groups")
@@ -65,13 +65,6 @@ class Settings(BaseSettings):
     recent_bytes: PositiveInt = Field(default=64 << 20, description="bytes kept of busy channels' newest entries")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged")
     log_format: Literal["text", "json"] = Field(default="text", description="how it is logged")
-
-    @field_validator("workers")
-    @classmethod
-    def _one(cls, value: int) -> int:
-        if value > 1:
-            raise ValueError("more than one process on a port comes in a later release; start several nodes instead")
-        return value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -126,9 +119,21 @@ def load(**given: Any) -> Settings:
     given = {name: value for name, value in given.items() if value is not None}
     try:
         folder = Settings(**({"data": given["data"]} if "data" in given else {})).data
-        return Settings(**{**_from_file(folder / "hubchat.toml"), **given})
+        found = Settings(**{**_from_file(folder / "hubchat.toml"), **given})
     except ValidationError as error:
         raise SettingsError("; ".join(_shape(part) for part in error.errors(include_input=False))) from None
+    if found.workers > 1:
+        _require_workers(found)
+    return found
+
+
+def _require_workers(settings: Settings) -> None:
+    """Raises SettingsError where several processes would not hear each other, or each would do what one should."""
+    name = "HUBCHAT_WORKERS"
+    if settings.demo:
+        raise SettingsError(f"{name}: the demo runs in one process; leave --workers out")
+    if settings.redis_url is None:
+        raise SettingsError(f"{name}: more than one process need Redis between them; name it by HUBCHAT_REDIS_URL")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -6,12 +6,12 @@ The port first, for nothing is made where nobody can be served; then the folder,
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Final
 
-from hubchat import __version__, server
+from hubchat import __version__, logs, server, workers
 from hubchat.actions.links import LINK_MS, first_admin_link, write_first_admin
 from hubchat.addresses import advise, home
 from hubchat.api.pages import STATIC
@@ -19,7 +19,7 @@ from hubchat.demo.ground import open_demo, open_ground
 from hubchat.errors import OperatorError
 from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
-from hubchat.server import PortTaken
+from hubchat.server import PortTaken, Worker
 from hubchat.settings import Settings
 from hubchat.storage.database import now_ms, sqlite_path
 from hubchat.storage.schema import write_hub
@@ -30,15 +30,33 @@ LINK_MINUTES: Final = LINK_MS // 60_000
 def serve(settings: Settings) -> None:
     """Serves until told to stop. Raises OperatorError for what an operator can mend, Unavailable."""
     sockets = _listen(settings)
-    with ExitStack() as stack:
+    port = sockets[0].getsockname()[1]
+    with ExitStack() as listening:
         for one in sockets:
-            stack.enter_context(one)
+            listening.enter_context(one)
         if settings.demo:
             open_ground(settings.data)
         else:
             open_folder(settings.data)
-        stack.enter_context(hold_database(settings))
-        server.serve(settings, sockets, partial(_open, settings), _greet)
+        with hold_database(settings):
+            if settings.workers == 1:
+                server.serve(settings, sockets, partial(_open, settings), _greet)
+            else:
+                listening.close()  # nobody else has the port; now each worker takes it by itself, and shares it
+                logs.set_up(settings.log_level, settings.log_format)
+                workers.run(settings.workers, partial(_work, settings, port))
+
+
+def _work(settings: Settings, port: int, worker: Worker, ready: Callable[[], None], greets: bool) -> None:
+    """What each worker does, in a process of its own."""
+
+    async def started(node: Node, port: int) -> None:
+        if greets:
+            await _greet(node, port)
+        ready()
+
+    sockets = server.listen(settings.host, port, shared=True)
+    server.serve(settings, sockets, partial(_open, settings), started, worker)
 
 
 @asynccontextmanager

@@ -104,6 +104,11 @@ def wait_until(holds: Callable[[], Any], otherwise: str, within_s: float = START
         time.sleep(0.01)
 
 
+def children_of(pid: int) -> list[int]:
+    """A process's own processes, oldest first."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def one_line(done: "subprocess.CompletedProcess[str]") -> str:
     """What went wrong, which is one line and nothing else."""
     assert done.stdout == ""

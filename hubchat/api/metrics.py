@@ -1,11 +1,11 @@
 """What Prometheus is told of a node: sums, of nobody and no channel (law 8)."""
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic
 from typing import Final, Literal, NamedTuple, Protocol
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from hubchat import __version__
 from hubchat.addresses import is_loopback
+from hubchat.api.siblings import Siblings, together
 from hubchat.errors import HubError
 from hubchat.node import Node
 
@@ -31,6 +32,13 @@ class Links(Protocol):
     def lagging(self) -> int: ...
 
     unfinished_bytes: int
+
+
+class Gateway(Protocol):
+    """Where they are kept."""
+
+    @property
+    def keeper(self) -> Links: ...
 
 
 class Watched(NamedTuple):
@@ -83,30 +91,42 @@ METERS: Final = (
 )  # fmt: skip
 
 
-class NodeCollector(Collector):
-    """Reads the meters of one node."""
+def of(node: Node, gateway: Gateway) -> list[Metric]:
+    """Everything that is told of this process."""
+    watched = Watched(node, gateway.keeper)
+    told: list[Metric] = [InfoMetricFamily("hubchat", "which hubchat this is", {"version": __version__})]
+    for meter in METERS:
+        family = GaugeMetricFamily if meter.kind == "gauge" else CounterMetricFamily
+        told.append(family(f"hubchat_{meter.name}", meter.what, float(meter.read(watched))))
+    counts = node.hub.counts
+    return [
+        *told,
+        *counts.commit_s.collect(),
+        *counts.commit_items.collect(),
+        *ProcessCollector(registry=None).collect(),
+    ]
 
-    def __init__(self, watched: Watched) -> None:
-        self._watched = watched
 
-    def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("hubchat", "which hubchat this is", {"version": __version__})
-        for meter in METERS:
-            family = GaugeMetricFamily if meter.kind == "gauge" else CounterMetricFamily
-            yield family(f"hubchat_{meter.name}", meter.what, float(meter.read(self._watched)))
-        counts = self._watched.node.hub.counts
-        yield from counts.commit_s.collect()
-        yield from counts.commit_items.collect()
+class Told(Collector):
+    """What is written out, as the library wants it."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
 
 
 async def show(request: Request) -> Response:
+    """Of this process; where it is one of several workers, of all that answer, told apart by the label `worker`."""
     node: Node = request.state.node
+    siblings: Siblings | None = request.state.siblings
     if not _may_see(request, node):
         raise HubError("path_unknown")
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(NodeCollector(Watched(node, request.state.gateway.keeper)))
-    ProcessCollector(registry=registry)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    told = of(node, request.state.gateway)
+    if siblings is not None:
+        told = together({siblings.number: told, **await siblings.ask()})
+    return Response(generate_latest(Told(told)), media_type=CONTENT_TYPE_LATEST)
 
 
 def _may_see(request: Request, node: Node) -> bool:

@@ -114,7 +114,9 @@ REFUSED = [
     (2, "user add", "HANDLE"),
     (2, "usr add", "usr"),
     (2, "serve --port 99999", "port"),
-    (1, "serve --workers 2", "HUBCHAT_WORKERS"),
+    (1, "serve --workers 2", "HUBCHAT_REDIS_URL"),
+    (1, "serve --demo --workers 2", "HUBCHAT_WORKERS"),
+    (2, "serve --workers 0", "workers"),
 ]
 
 

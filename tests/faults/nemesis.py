@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
 
 from tests.faults.proxy import Proxy, Weather
-from tests.faults.site import NodeProcess, Site
+from tests.faults.site import NodeProcess, Site, WorkerProcess
 
 PAUSE_S: Final = (0.5, 2.0)  # between two faults
 SHORT_S: Final = (0.3, 5.0)
@@ -86,8 +86,8 @@ class Nemesis:
     async def _for_a_while(self) -> None:
         await asyncio.sleep(self.choice.uniform(*SHORT_S))
 
-    def _node(self) -> NodeProcess:
-        return self.choice.choice(self.site.nodes)
+    def _node(self) -> NodeProcess | WorkerProcess:
+        return self.choice.choice(self.site.mortals)
 
     # ------------------------------------------------------------ nodes
 

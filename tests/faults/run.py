@@ -58,12 +58,15 @@ class Lateness:
 Make = Callable[[Site, list[Proxy], random.Random], Trouble]
 
 
-async def run(seed: int, folder: Path, *, seconds: float, trouble: Make = Nemesis) -> Verdict:
-    """Lets members live on a site for a while that something happens to, and judges."""
+async def run(seed: int, folder: Path, *, seconds: float, trouble: Make = Nemesis, workers: bool = False) -> Verdict:
+    """Lets members live on a site for a while that something happens to, and judges.
+
+    `workers`: the site is one node of three workers.
+    """
     choice = random.Random(seed)  # repeatable on purpose
     lateness = Lateness()
     async with AsyncExitStack() as stack:
-        site = await stack.enter_async_context(Site(folder, choice))
+        site = await stack.enter_async_context(Site(folder, choice, workers=workers))
         members = [await _member(stack, site, handle, choice) for handle in HANDLES]
         room, closed = await _rooms(members)
         for member in members:

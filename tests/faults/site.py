@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any, Final, Self
 import httpx2
 
 from tests.faults.proxy import Proxy
-from tests.program import HUBCHAT, Program
+from tests.program import HUBCHAT, Program, children_of
 from tests.redis_servers import RedisServer
 from tests.servers import PostgresServer, free_port
 
@@ -35,8 +36,9 @@ class NodeProcess:
     `keep` does what systemd or Kubernetes would do: what ended because its database was away is started again.
     """
 
-    def __init__(self, program: Program, choice: random.Random) -> None:
+    def __init__(self, program: Program, choice: random.Random, *options: str) -> None:
         self.program = program
+        self.options = options
         self.port = free_port()
         self.log = program.data.parent / f"{program.data.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -46,7 +48,7 @@ class NodeProcess:
         clock = {"PYTHONPATH": str(CLOCK), "HUBCHAT_TEST_CLOCK_S": str(self._choice.randint(-AHEAD_S, AHEAD_S))}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [HUBCHAT, "serve", "--port", str(self.port)], env={**self.program.environment, **clock},
+                [HUBCHAT, "serve", "--port", str(self.port), *self.options], env={**self.program.environment, **clock},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -102,15 +104,51 @@ class NodeProcess:
                 await asyncio.sleep(0.05)
 
 
-class Site:
-    """The hub, its servers and its lines. A context manager that starts them, and leaves nothing behind."""
+class WorkerProcess:
+    """One of the workers of a node: whichever process is there at the time. Its parent puts another in its place."""
 
-    def __init__(self, folder: Path, choice: random.Random) -> None:
+    def __init__(self, parent: NodeProcess, place: int) -> None:
+        self.parent = parent
+        self.place = place
+        self._asleep = 0
+
+    def _pid(self) -> int | None:
+        process = self.parent.process
+        pids = children_of(process.pid) if process is not None and process.poll() is None else []
+        return pids[self.place] if self.place < len(pids) else None
+
+    def start(self) -> None:
+        pass
+
+    def send(self, one: signal.Signals) -> None:
+        """Who was put to sleep is woken, though others came and went meanwhile."""
+        pid = self._asleep if one is signal.SIGCONT else self._pid()
+        if pid:
+            self._asleep = pid if one is signal.SIGSTOP else 0
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, one)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        self.send(signal.SIGTERM)
+
+
+class Site:
+    """The hub, its servers and its lines. A context manager that starts them, and leaves nothing behind.
+
+    `workers`: one node of so many processes, instead of as many nodes of one.
+    """
+
+    def __init__(self, folder: Path, choice: random.Random, *, workers: bool = False) -> None:
         self.folder = folder
         self.choice = choice
         self.postgres = PostgresServer(durable=True)
         self.redis = RedisServer()
         self.nodes: list[NodeProcess] = []
+        self.mortals: list[NodeProcess | WorkerProcess] = []  # who is killed, put to sleep, restarted
+        self.workers = workers
         self.to_postgres: list[Proxy] = []
         self.to_redis: list[Proxy] = []
         self._stack = AsyncExitStack()
@@ -120,8 +158,10 @@ class Site:
             await asyncio.to_thread(self._stack.enter_context, self.postgres)
             await asyncio.to_thread(self._stack.enter_context, self.redis)
             self.database = self.postgres.create_database()
-            for number in range(NODES):
+            for number in range(1 if self.workers else NODES):
                 await self._add_node(self.folder / f"node-{number}")
+            places = [WorkerProcess(self.nodes[0], place) for place in range(NODES)]
+            self.mortals += places if self.workers else self.nodes
             await asyncio.gather(*(node.until_ready() for node in self.nodes))
         except BaseException:
             await self._stack.aclose()
@@ -143,7 +183,8 @@ class Site:
             "HUBCHAT_REDIS_URL": f"redis://127.0.0.1:{to_redis.port}",
             "HUBCHAT_COMMANDS_PER_10S": "0",
         }
-        node = NodeProcess(Program(data, settings), self.choice)
+        options = ["--workers", str(NODES)] if self.workers else []
+        node = NodeProcess(Program(data, settings), self.choice, *options)
         self._stack.callback(node.kill)
         node.start()
         self.nodes.append(node)

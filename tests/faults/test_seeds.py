@@ -20,6 +20,13 @@ async def test_nothing_is_lost_doubled_leaked_or_out_of_order(seed: int, tmp_pat
         assert verdict.counted[what], (what, verdict.counted)
 
 
+async def test_it_holds_between_workers_of_one_port_too(tmp_path: Path) -> None:
+    verdict = await run(4, tmp_path, seconds=10.0, workers=True)
+    assert verdict.violations == [], verdict.counted
+    assert verdict.counted["acknowledged"] > 50, verdict.counted
+    assert verdict.counted["faults"], verdict.counted
+
+
 async def test_a_rolling_restart_costs_members_a_new_connection_and_nothing_else(tmp_path: Path) -> None:
     verdict = await run(0, tmp_path, seconds=1.0, trouble=Rolling)
     assert verdict.violations == [], verdict.counted

@@ -1,0 +1,246 @@
+"""`hubchat serve --workers`: several processes on one port, which are one hub to whoever comes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.blackbox.client import Client, Ended
+from tests.program import HUBCHAT, Program, Running, children_of, one_line, wait_until
+from tests.redis_servers import RedisServer
+from tests.servers import free_port
+
+WORKERS = 2
+STOP_S = 2.0
+REPLACED_S = 20.0
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hubchat(tmp_path: Path, redis: RedisServer) -> Program:
+    return Program(tmp_path / "data", {"HUBCHAT_REDIS_URL": redis.url, "HUBCHAT_WORKERS": str(WORKERS)})
+
+
+@pytest.fixture
+def running(hubchat: Program) -> Iterator[Running]:
+    with hubchat.serving() as running:
+        yield running
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def metrics(running: Running) -> dict[str, dict[str, float]]:
+    """By name, what each worker says."""
+    told: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(httpx2.get(f"{running.url}/metrics", timeout=2).text):
+        for sample in family.samples:
+            if sample.labels.keys() == {"worker"}:
+                told.setdefault(sample.name, {})[sample.labels["worker"]] = sample.value
+    return told
+
+
+def until_all_serve(running: Running) -> None:
+    """All workers let members in, and rely on the bus between them."""
+
+    def holds() -> bool:
+        told = metrics(running)
+        knows = [count >= WORKERS - 1 for count in told["hubchat_peers"].values()]
+        return len(knows) == WORKERS and all(knows) and all(told["hubchat_bus_up"].values())
+
+    wait_until(holds, "the workers are not one hub")
+
+
+@asynccontextmanager
+async def on_both(running: Running, *headers: dict[str, str]) -> AsyncIterator[list[Client]]:
+    """A connection for each of the headers, each on a worker of its own: the kernel deals them out."""
+    made: list[Client] = []
+    spare: list[Client] = []
+    try:
+        for one in headers:
+            while True:
+                client = await Client(running.url, one).__aenter__()
+                if client.welcome["node"] not in [other.welcome["node"] for other in made]:
+                    made.append(client)
+                    break
+                spare.append(client)
+        yield made
+    finally:
+        for client in made + spare:
+            await client.__aexit__(None, None, None)
+
+
+def token(hubchat: Program, handle: str) -> dict[str, str]:
+    hubchat.tell("user", "add", handle)
+    return {"Authorization": f"Bearer {hubchat.tell('token', handle)}"}
+
+
+async def test_members_of_two_workers_hear_each_other_once_and_in_order(
+    tmp_path: Path, redis: RedisServer, database_url: str
+) -> None:
+    hubchat = Program(tmp_path / "data", {"HUBCHAT_REDIS_URL": redis.url, "HUBCHAT_DATABASE_URL": database_url})
+    with hubchat.serving("--workers", str(WORKERS)) as running:
+        ana, ben = token(hubchat, "ana"), token(hubchat, "ben")
+        room = int(hubchat.tell("group", "add", "lobby", "--title", "L", "--visibility", "public", "--owner", "ana"))
+        httpx2.post(f"{running.url}/api/v1/groups/{room}/join", headers=ben, json={}).raise_for_status()
+        until_all_serve(running)
+        async with on_both(running, ana, ben) as clients:
+            for client in clients:
+                await client.subscribe(room)
+            await asyncio.gather(*(client.send(room, f"{n}") for n in range(20) for client in clients))
+            head = max(client.at[room] for client in clients)
+            for client in clients:  # which refuses a gap and a double
+                await client.until(lambda client=client: client.at[room] == head)  # type: ignore[misc]
+            said = [[m["text"] for m in client.heard if m.get("kind") == "message"] for client in clients]
+        assert said[0] == said[1]
+        assert len(said[0]) == 40
+
+
+def test_it_says_where_it_is_when_all_let_members_in_and_only_once(running: Running) -> None:
+    wait_until(lambda: running.url in running.said, "the address is not told")
+    assert len(metrics(running)["hubchat_connections"]) == WORKERS
+    assert running.said.count(running.url) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_all_and_says_bye(running: Running, how: signal.Signals) -> None:
+    pids = children_of(running.process.pid)
+    async with on_both(running, {}, {}) as clients:
+        for client in clients:
+            client.resume = False
+        began_s = time.monotonic()
+        assert await asyncio.to_thread(running.stop, how) == 0
+        assert time.monotonic() - began_s < STOP_S
+        for client in clients:
+            with pytest.raises(Ended):
+                await client.until(lambda: False)
+            assert client.close_code == 1012
+            assert [m for m in client.heard if "bye" in m]
+    assert not any(map(is_alive, pids))
+
+
+def test_control_c_in_a_terminal_reaches_all_processes_and_stops_in_good_order(hubchat: Program) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [HUBCHAT, "serve", "--port", str(port)], env=hubchat.environment, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: _is_ready(port), "the hub is not ready")
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_second_interrupt_ends_all_at_once(running: Running) -> None:
+    pids = children_of(running.process.pid)
+    os.kill(pids[0], signal.SIGSTOP)  # it can't go in good order
+    began_s = time.monotonic()
+    assert running.stop(signal.SIGINT, signal.SIGINT) == 130
+    assert time.monotonic() - began_s < STOP_S
+    assert not any(map(is_alive, pids))
+
+
+async def test_a_killed_worker_is_replaced_and_its_members_come_back(running: Running, hubchat: Program) -> None:
+    ana = token(hubchat, "ana")
+    room = int(hubchat.tell("group", "add", "lobby", "--title", "L", "--visibility", "public", "--owner", "ana"))
+    until_all_serve(running)
+    before = children_of(running.process.pid)
+    async with on_both(running, ana, ana) as clients:
+        for client in clients:
+            await client.subscribe(room)
+        nodes = [client.welcome["node"] for client in clients]
+        os.kill(before[0], signal.SIGKILL)
+        await asyncio.gather(*(client.send(room, f"{n}") for n in range(20) for client in clients))
+        head = max(client.at[room] for client in clients)
+        for client in clients:
+            await client.until(lambda client=client: client.at[room] == head)  # type: ignore[misc]
+        moved = [client.welcome["node"] != node for client, node in zip(clients, nodes, strict=True)]
+    assert sorted(moved) == [False, True], "who was on the other worker noticed nothing"
+    wait_until(lambda: len(children_of(running.process.pid)) == WORKERS, "nobody took its place", REPLACED_S)
+    until_all_serve(running)
+    assert before[1] in children_of(running.process.pid)
+    assert f"pid={before[0]}" in running.logged
+    assert "signal 9" in running.logged
+
+
+def test_workers_go_with_their_parent(running: Running) -> None:
+    pids = children_of(running.process.pid)
+    running.process.kill()
+    running.process.wait()
+    wait_until(lambda: not any(map(is_alive, pids)), "workers serve on without a parent", 10)
+
+
+def test_metrics_are_of_all_workers_and_leave_out_one_that_sleeps(running: Running) -> None:
+    until_all_serve(running)
+    told = metrics(running)
+    assert told["hubchat_peers"] == {"1": WORKERS - 1, "2": WORKERS - 1}
+    assert told["process_resident_memory_bytes"].keys() == {"1", "2"}
+    asleep = children_of(running.process.pid)[0]
+    os.kill(asleep, signal.SIGSTOP)
+    try:
+        wait_until(lambda: list(_asked(running)) == ["2"], "the other does not answer alone")
+    finally:
+        os.kill(asleep, signal.SIGCONT)
+    until_all_serve(running)
+
+
+def test_the_port_is_taken_for_others(running: Running, tmp_path: Path) -> None:
+    other = Program(tmp_path / "other")
+    said = one_line(other.run("serve", "--port", str(running.port)))
+    assert said == f"hubchat: port {running.port} is taken; name another one by --port or HUBCHAT_PORT"
+
+
+def test_a_second_hub_on_its_sqlite_file_is_refused(running: Running, hubchat: Program) -> None:
+    done = hubchat.run("serve", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert f"process {running.process.pid}" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"HUBCHAT_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "the database can't be reached"),
+        ({"HUBCHAT_HOST": "no-such-host.invalid"}, "is no address of this machine"),
+    ],
+)
+def test_what_hinders_the_start_is_said_once_and_ends_all(
+    hubchat: Program, settings: dict[str, str], said: str
+) -> None:
+    done = Program(hubchat.data, {**hubchat.environment, **settings}).run("serve", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert said in one_line(done)
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://localhost:{port}/readyz").status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def _asked(running: Running) -> dict[str, float]:
+    """What is answered within a moment; a worker that sleeps does not take who comes to it."""
+    try:
+        return metrics(running)["hubchat_connections"]
+    except httpx2.TransportError:
+        return {}
