@@ -201,6 +201,7 @@ def test_a_newer_database_is_left_alone(hubchat: Program) -> None:
     hubchat.tell("user", "add", "ana")
     with sqlite3.connect(hubchat.data / "hubchat.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE hub SET value = '9998 9999' WHERE key = 'serves'")
     connection.close()
     done = hubchat.run("serve", "--port", "0")
     assert done.returncode == 1
