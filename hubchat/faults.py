@@ -14,16 +14,21 @@ from hubchat.errors import HubError
 FRAMES: Final = 12  # the innermost ones: where it happened, and who called it
 
 
-def log_fault(log: logging.Logger, error: BaseException, what: str = "fault") -> str:
-    """Logs the exception and gives the id it is found by."""
+def new_request_id() -> str:
+    """An id for a request or a connection, by which its log lines are found."""
+    return secrets.token_hex(8)
+
+
+def log_fault(log: logging.Logger, error: BaseException, what: str = "fault", **ids: str) -> str:
+    """Logs the exception, with `ids` that the line is to carry, and gives the id it is found by."""
     fault_id = secrets.token_hex(8)
-    log.error("%s %s: %s", what, fault_id, place_of(error))
+    log.error("%s %s: %s", what, fault_id, place_of(error), extra=ids)
     return fault_id
 
 
-def as_fault(log: logging.Logger, error: BaseException, what: str = "fault") -> HubError:
+def as_fault(log: logging.Logger, error: BaseException, what: str = "fault", **ids: str) -> HubError:
     """Logs the exception and gives what others are told of it: that it is ours, and its id."""
-    return HubError("fault", f"our fault, logged as {log_fault(log, error, what)}")
+    return HubError("fault", f"our fault, logged as {log_fault(log, error, what, **ids)}")
 
 
 def place_of(error: BaseException) -> str:

@@ -1,10 +1,24 @@
 """What request headers say of who asks. Pure; HTTP and the live edge both read them here."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from starlette.requests import cookie_parser
 
 from hubchat.errors import HubError
+
+REQUEST_ID: Final = "hubchat.request"
+"""Where an ASGI scope holds the id of its request."""
+
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Names of requests as proxies make them (UUIDs, hex): nothing that could break a line, or be taken for another."""
+
+
+def request_id_in(given: Iterable[str]) -> str | None:
+    """What a proxy calls a request in its `X-Request-ID` headers, if it does so once and harmlessly."""
+    ids = list(given)
+    return ids[0] if len(ids) == 1 and _HARMLESS.fullmatch(ids[0]) else None
 
 
 def cookie_in(headers: Iterable[str], name: str) -> str | None:

@@ -7,7 +7,8 @@ happened are kept (law 8).
 import asyncio
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any, Final, Literal, TextIO
 
 import orjson
@@ -20,6 +21,16 @@ Event = MutableMapping[str, Any]
 
 log: Final = logging.getLogger(__name__)
 
+_ids: ContextVar[Mapping[str, str]] = ContextVar("ids")
+
+
+def name(**ids: str) -> None:
+    """From here on each line of this task, and of tasks that it starts, carries these ids and no others.
+
+    What works for many is started in an empty `Context`, so that its lines do not carry the ids of whoever came first.
+    """
+    _ids.set(ids)
+
 
 def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
     """Sends what hubchat logs from `level` up to `stream` (standard error), of others only warnings."""
@@ -31,6 +42,7 @@ def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = No
                 structlog.stdlib.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.stdlib.ExtraAdder(),
+                _with_ids,
                 _without_words,
             ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
@@ -44,6 +56,12 @@ def log_loop_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
     """For `loop.set_exception_handler`: the loop's own would print values."""
     error: BaseException | None = context.get("exception")
     log.error("%s", context["message"], exc_info=error)
+
+
+def _with_ids(_logger: Any, _name: str, event: Event) -> Event:
+    for kind, told in _ids.get({}).items():
+        event.setdefault(kind, told)
+    return event
 
 
 def _without_words(_logger: Any, _name: str, event: Event) -> Event:

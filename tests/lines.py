@@ -20,6 +20,7 @@ class Line:
     """One connection."""
 
     address = "127.0.0.1"
+    id = "a-line"
 
     def __init__(self, dialect: Dialect = "json") -> None:
         self.kind: WireClass = wire_class(dialect, 0)

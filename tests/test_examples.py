@@ -114,6 +114,8 @@ def test_members_come_through_a_proxy_and_operators_pages_do_not(proxy: str, tmp
             assert http.post("/api/v1/signup", json=form).status_code == 201
             assert "__Host-hubchat" in http.cookies
             token = http.post("/api/v1/me/tokens", json={"name": "proxied"}).json()["token"]
+            named = http.get("/api/v1/hub", headers={"X-Request-ID": "a-visitors-own"}).headers["x-request-id"]
+            assert re.fullmatch(r"[0-9a-f]{32}|[0-9a-f-]{36}", named), "the proxy's, never a visitor's"
             for page in ("/metrics", "/readyz", "/healthz"):
                 assert http.get(page).status_code == 404, page
         protocol = [Subprotocol("hubchat.v1.json")]

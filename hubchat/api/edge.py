@@ -1,6 +1,7 @@
-"""The outermost middleware: foreign Hosts are turned away, every answer gets its headers, every fault its id."""
+"""The outermost middleware: foreign Hosts are turned away, every answer gets its headers, every request its id."""
 
 import logging
+from time import monotonic
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,10 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hubchat import logs
 from hubchat.api.answers import refusal, wrong_method
 from hubchat.api.asking import home_of
+from hubchat.api.endpoint import METHODS
 from hubchat.errors import HubError
-from hubchat.faults import as_fault
+from hubchat.faults import as_fault, new_request_id
+from hubchat.headers import REQUEST_ID
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -44,14 +48,20 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = monotonic()
         here = home_of(request := Request(scope), request.state.node)
+        name = scope.get(REQUEST_ID) or new_request_id()
+        logs.name(request=name)
         started = False
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _add_headers(MutableHeaders(scope=message), scope["path"], here.secure)
+                headers = MutableHeaders(scope=message)
+                _add_headers(headers, scope["path"], here.secure)
+                headers["X-Request-ID"] = name
+                _tell(scope, message["status"], began)
             await send(message)
 
         try:
@@ -70,6 +80,8 @@ class Edge:
 async def tell_error(request: Request, error: Exception) -> Response:
     """For handlers that raise HubError."""
     assert isinstance(error, HubError)
+    if error.code == "internal":  # logged where many were served, so without this request's id
+        log.info("told: %s", error.message)
     return refusal(error)
 
 
@@ -79,6 +91,15 @@ async def tell_no_route(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return refusal(HubError("path_unknown"))
     return wrong_method((error.headers or {}).get("Allow", "").split(", "))
+
+
+def _tell(scope: Scope, status: int, began: float) -> None:
+    """Says how a request went, by the template that its path fits: paths hold slugs."""
+    if log.isEnabledFor(logging.DEBUG):
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"  # as OpenTelemetry has it
+        route: str = getattr(scope.get("route"), "path", "")
+        ms = round(1_000 * (monotonic() - began), 1)
+        log.debug("answered", extra={"method": method, "route": route, "status": status, "ms": ms})
 
 
 def _add_headers(headers: MutableHeaders, path: str, secure: bool) -> None:

@@ -7,6 +7,7 @@ read from SQL and what changed meanwhile is read again, so nothing deleted comes
 import asyncio
 import logging
 from collections import deque
+from contextvars import Context
 from time import monotonic
 from typing import Final
 
@@ -39,6 +40,7 @@ class Catchup:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        self._context = Context()  # of nobody in particular, whoever was added first
         self._behind: dict[Reader, deque[Subscription]] = {}
         self._reading: dict[tuple[int, int], _Read] = {}
         self._reads = asyncio.Semaphore(READS)
@@ -68,7 +70,7 @@ class Catchup:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._turn, context=self._context)
 
     def _turn(self) -> None:
         deadline = monotonic() + SLICE_S
@@ -159,7 +161,7 @@ class Catchup:
         key = (live.id, first)
         read = self._reading.get(key)
         if read is None:
-            read = self._reading[key] = _Read(live, asyncio.create_task(self._query(live, first)))
+            read = self._reading[key] = _Read(live, asyncio.create_task(self._query(live, first), context=Context()))
             read.page.add_done_callback(lambda _: self._reading.pop(key, None))
             live.replays.append(read.changed)
         read.users += 1

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextvars import Context
 from time import monotonic
 from typing import Final
 
@@ -269,7 +270,7 @@ class Hub:
             return
         live.repairing = True
         self.counts.repairs += 1
-        task = asyncio.create_task(self._repair(live, wait_s))
+        task = asyncio.create_task(self._repair(live, wait_s), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -384,7 +385,7 @@ class Hub:
         self.counts.gaps += 1
         self.on_gap(channels)
         if self._comparing is None:
-            self._comparing = asyncio.create_task(self._compare_now())
+            self._comparing = asyncio.create_task(self._compare_now(), context=Context())
 
     async def _compare_now(self) -> None:
         try:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextvars import Context
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -73,7 +74,7 @@ class Log:
             return
         self._waiting.append(item)
         if self._runner is None:
-            self._runner = asyncio.create_task(self._run())
+            self._runner = asyncio.create_task(self._run(), context=Context())  # it is nobody's in particular
 
     async def append(self, make: Callable[[Done], Item]) -> Stored:
         """Submits the item that `make` gives for a `done`, and waits for what becomes of it."""
@@ -237,7 +238,7 @@ class Log:
         _tell(items, [OutcomeUnknown()] * len(items))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

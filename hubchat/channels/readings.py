@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
 from typing import Final
 
 from hubchat.channels.bus import Signal
@@ -42,7 +43,7 @@ class Readings:
             raise HubError("overloaded", retry_after_ms=1_000)
         self._waiting[key] = max(seq, self._waiting.get(key, 0))
         if self._task is None:
-            self._task = asyncio.create_task(self._later())
+            self._task = asyncio.create_task(self._later(), context=Context())  # it stores for many
 
     async def move_back(self, account: int, channel: int, seq: int) -> None:
         """Makes `seq` and what follows it unread."""

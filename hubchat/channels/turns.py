@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from time import monotonic
 from typing import Final, Protocol
 
@@ -39,6 +40,7 @@ class Turns:
     def __init__(self, before: Callable[[dict[Sink, list[bytes]]], dict[Sink, bytes]], counts: Counts) -> None:
         self._before = before
         self._counts = counts
+        self._context = Context()  # of nobody in particular, whoever posted first
         self._posted: dict[Sink, list[bytes]] = {}
         self._outgoing: dict[Sink, bytes] = {}
         self._scheduled = False
@@ -57,7 +59,7 @@ class Turns:
         self._wanted = True
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._write)
+            asyncio.get_running_loop().call_soon(self._write, context=self._context)
 
     def settle(self, sink: Sink) -> None:
         """Writes now what a turn under way still holds for `sink`: before its subscriptions change."""
@@ -86,7 +88,7 @@ class Turns:
         finally:  # whatever was wrong with this turn, the next one comes
             self._scheduled = bool(self._outgoing) or self._wanted
             if self._scheduled:
-                asyncio.get_running_loop().call_soon(self._write)
+                asyncio.get_running_loop().call_soon(self._write, context=self._context)
 
     def _write_slice(self) -> None:
         outgoing = self._outgoing

@@ -68,8 +68,8 @@ class Refused(Exception):  # it says what happened to the request
         """Refused for a reason of errors.py; `status` where its code's own does not say enough."""
         return cls(status or error.status, {"error": error.body()}, {**(headers or {}), **error.headers()})
 
-    def answer(self) -> bytes:
-        """The whole HTTP response; the connection ends with it."""
+    def answer(self, name: str) -> bytes:
+        """The whole HTTP response to the request of this id; the connection ends with it."""
         body = json.dumps(self.body).encode()
         lines = {
             "Date": formatdate(usegmt=True),
@@ -78,6 +78,7 @@ class Refused(Exception):  # it says what happened to the request
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
             "Connection": "close",
+            "X-Request-ID": name,
             **self.headers,
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -92,8 +93,8 @@ class Handshake:
     kind: WireClass
 
 
-def negotiate(request: Request, rules: Rules) -> Handshake:
-    """Check an upgrade request (RFC 6455, 4.2) and settle dialect and compression. Raises Refused."""
+def negotiate(request: Request, rules: Rules, name: str) -> Handshake:
+    """Check an upgrade request (RFC 6455, 4.2) and settle dialect and compression; `name` is its id. Raises Refused."""
     if request.path.partition("?")[0] != PATH:
         raise Refused.because(HubError("path_unknown"))
     server = ServerProtocol(extensions=[_Deflate()], subprotocols=None if rules.any_subprotocol else _SUBPROTOCOLS)
@@ -103,6 +104,7 @@ def negotiate(request: Request, rules: Rules) -> Handshake:
         raise _refusal(server.handshake_exc, response.status_code, response.headers)
     bits = next((one.local_max_window_bits for one in server.extensions if isinstance(one, PerMessageDeflate)), 0)
     dialect = DIALECTS[server.subprotocol] if server.subprotocol else "json"
+    response.headers["X-Request-ID"] = name
     return Handshake(response.serialize(), wire_class(dialect, bits))
 
 

@@ -14,12 +14,13 @@ from uvicorn.server import ServerState
 from websockets.frames import Opcode
 from websockets.http11 import Request
 
+from hubchat import logs
 from hubchat.errors import HubError
-from hubchat.faults import as_fault
+from hubchat.faults import as_fault, new_request_id
 from hubchat.framing import PING, Closed, FramingError, Inbox, Item, Ping, WireClass, close_frame, frame, wire_class
 from hubchat.gateway.handshake import Handshake, Refused, Rules, Upgrade, negotiate, upgrade_of
 from hubchat.gateway.keeper import Keeper
-from hubchat.gateway.sockets import seen_past_proxies, tune, waiting_bytes
+from hubchat.gateway.sockets import name_of, seen_past_proxies, tune, waiting_bytes
 
 ADMISSION_S: Final = 10.0
 """How long the gateway may take to admit somebody; then 503, and the client comes back."""
@@ -92,14 +93,14 @@ def _nowhere(_data: bytes) -> None:
 class Link(asyncio.Protocol):
     """What uvicorn's `ws=` takes; HttpEdge hands it a connection (`begin`) and its upgrade request (`open`).
 
-    `kind` and `address` are right once the gateway is asked to open it. `write` sends finished frames and may call
-    `Listener.paused` from inside; it is the transport's own while the link is open, so that a delivery costs no call
-    of ours, and does nothing before and after.
+    `kind`, `address` and `id` (what its log lines carry) are right once the gateway is asked to open it. `write` sends
+    finished frames and may call `Listener.paused` from inside; it is the transport's own while the link is open, so
+    that a delivery costs no call of ours, and does nothing before and after.
     """
 
     __slots__ = (
         "_backlog_bytes", "_connections", "_inbox", "_state", "_stopped",
-        "address", "gateway", "kind", "listener", "paused", "quiet", "spoke", "transport",
+        "address", "gateway", "id", "kind", "listener", "paused", "quiet", "spoke", "transport",
         "write",
     )  # fmt: skip
 
@@ -107,6 +108,7 @@ class Link(asyncio.Protocol):
         self.gateway: Gateway = app_state["gateway"]
         self.kind: WireClass = wire_class("json", 0)
         self.address = ""
+        self.id = ""
         self.listener: Listener | None = None
         self.paused = False
         self.quiet = 0  # rounds since the peer last showed life
@@ -129,8 +131,10 @@ class Link(asyncio.Protocol):
 
     async def open(self, request: Request, rest: bytes, config: Config) -> None:
         """Decide about an upgrade request; `rest` came with it, before any answer, and is heard after that."""
+        self.id = name_of(self.transport, request.headers.raw_items(), config)
+        logs.name(connection=self.id)
         try:
-            handshake = negotiate(request, self.gateway.rules)
+            handshake = negotiate(request, self.gateway.rules, self.id)
             upgrade = upgrade_of(request, await seen_past_proxies(self.transport, request, config), handshake.kind)
             async with asyncio.timeout(ADMISSION_S):
                 admission = await self.gateway.admit(upgrade)
@@ -152,11 +156,12 @@ class Link(asyncio.Protocol):
         self._state = State.OPEN
         tune(self.transport)
         self.transport.write(handshake.answer)
+        log.debug("connection opened", extra={"connection": self.id, "dialect": self.kind.dialect})
         self.write = self.transport.write
         try:
             self.listener = self.gateway.open(self, admission)
         except Exception as error:  # noqa: BLE001  # the edge: one link's fault ends this link alone
-            return self._fail(1011, as_fault(log, error).message)
+            return self._fail(1011, as_fault(log, error, connection=self.id).message)
         if self._state is State.OPEN and self.paused:
             self._tell(self.listener.paused)
         if rest:
@@ -166,7 +171,7 @@ class Link(asyncio.Protocol):
 
     def _refuse(self, refused: Refused) -> None:
         if self._state is State.OPENING and not self.transport.is_closing():
-            self.transport.write(refused.answer())
+            self.transport.write(refused.answer(self.id or new_request_id()))
             self._finish()
 
     # What the listener does
@@ -340,7 +345,7 @@ class Link(asyncio.Protocol):
         try:
             hear(*what)
         except Exception as error:  # noqa: BLE001  # the edge: one link's fault ends this link alone
-            self._fail(1011, as_fault(log, error).message)
+            self._fail(1011, as_fault(log, error, connection=self.id).message)
 
     def _fail(self, code: int, reason: str) -> None:
         """Fail the connection (RFC 6455, 7.1.7)."""
@@ -377,4 +382,5 @@ class Link(asyncio.Protocol):
     def _end(self) -> None:
         listener, self.listener = self.listener, None
         if listener is not None:
+            log.debug("connection closed", extra={"connection": self.id})
             self._tell(listener.closed)

@@ -14,9 +14,12 @@ from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request
 
 from hubchat.errors import HubError
+from hubchat.faults import new_request_id
 from hubchat.gateway.handshake import Refused, Rules, Upgrade
 from hubchat.gateway.keeper import Keeper
 from hubchat.gateway.link import Gateway, Link, Listener
+from hubchat.gateway.sockets import name_of
+from hubchat.headers import REQUEST_ID
 
 __all__ = ["Gateway", "HttpEdge", "Keeper", "Link", "Listener", "Refused", "Rules", "Upgrade"]
 
@@ -74,6 +77,9 @@ class HttpEdge(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._unwatch()
+        if not self._should_upgrade():  # a Link names itself
+            told = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers)
+            self.scope[REQUEST_ID] = name_of(self.transport, told, self.config)  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -145,7 +151,7 @@ class HttpEdge(HttpToolsProtocol):
         if self._answering:
             self.transport.close()
             return
-        self.transport.write(refused.answer())
+        self.transport.write(refused.answer(new_request_id()))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._unwatch()

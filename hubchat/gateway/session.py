@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hubchat import wire
+from hubchat import logs, wire
 from hubchat.channels.items import Stored
 from hubchat.channels.live import Subscription
 from hubchat.errors import RESTARTING, RESTARTING_MS, STOOD_STILL, TOO_MANY_BAD, Close, HubError
@@ -205,6 +205,8 @@ class Session:
 
         def done(result: Stored | HubError) -> None:
             if isinstance(result, HubError):
+                if result.code == "internal":  # logged where many were served, so without this connection's id
+                    log.info("told: %s", result.message, extra={"connection": self.link.id})
                 self._refuse(command.id, result)
             else:
                 self._answer(command.id, answer(command, result))
@@ -234,6 +236,7 @@ class Session:
 
     async def _work(self) -> None:
         """Runs queued commands one at a time; lives while there are any."""
+        logs.name(connection=self.link.id)
         try:
             while self._queue and not self._closed:
                 await self._until_taking()

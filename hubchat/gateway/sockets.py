@@ -6,12 +6,16 @@ import functools
 import socket
 import sys
 import termios
+from collections.abc import Iterable
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from websockets.http11 import Request
+
+from hubchat.faults import new_request_id
+from hubchat.headers import request_id_in
 
 HIGH_WATER_BYTES: Final = 64 << 10
 UNSENT_BYTES: Final = 128 << 10
@@ -50,10 +54,23 @@ async def seen_past_proxies(transport: asyncio.Transport, request: Request, conf
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.raw_items()],
     }
     if config.proxy_headers:
-        trusted = config.forwarded_allow_ips
-        through = _proxies(trusted if isinstance(trusted, str) else ",".join(trusted))
+        through = _proxies(_trusted(config))
         await through(scope, _unused, _unused)  # type: ignore[arg-type]  # a scope of what it reads alone
     return scope
+
+
+def name_of(transport: asyncio.Transport, headers: Iterable[tuple[str, str]], config: Config) -> str:
+    """The id of a request: what the proxy that it came by calls it, if that is trusted, else one of our own."""
+    peer = get_remote_addr(transport)
+    given: str | None = None
+    if config.proxy_headers and peer is not None and peer[0] in _proxies(_trusted(config)).trusted_hosts:
+        given = request_id_in(value for name, value in headers if name.lower() == "x-request-id")
+    return given or new_request_id()
+
+
+def _trusted(config: Config) -> str:
+    trusted = config.forwarded_allow_ips
+    return trusted if isinstance(trusted, str) else ",".join(trusted)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
@@ -129,10 +130,10 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, "sqlite-read")
 
     async def read(self, work: Work[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run, work, "BEGIN")
+        return await self._hop(self._readers, self._run, work, "BEGIN")
 
     async def write(self, work: Work[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._run, work, "BEGIN IMMEDIATE")
+        return await self._hop(self._writer, self._run, work, "BEGIN IMMEDIATE")
 
     async def foreign_writes(self) -> int | None:
         def version() -> int:
@@ -141,7 +142,7 @@ class SqliteDatabase:
             except (DBAPIError, sqlite3.Error) as error:
                 raise self._broken(error) from error
 
-        return await asyncio.get_running_loop().run_in_executor(self._writer, version)
+        return await self._hop(self._writer, version)
 
     async def tidy(self) -> bool:
         """Empties the write-ahead log, which keeps what was deleted until it is written over; not beside a long reader.
@@ -160,7 +161,7 @@ class SqliteDatabase:
             except (DBAPIError, sqlite3.Error) as error:
                 raise self._broken(error) from error
 
-        return await asyncio.get_running_loop().run_in_executor(self._writer, truncate)
+        return await self._hop(self._writer, truncate)
 
     async def close(self) -> None:
         """Waits for what runs, then closes every connection."""
@@ -169,6 +170,10 @@ class SqliteDatabase:
         for connection in self._opened:
             connection.close()  # the last one to close takes the write-ahead log, and what it held, with it
         self.engine.dispose()
+
+    async def _hop(self, pool: ThreadPoolExecutor, act: Callable[..., T], *given: object) -> T:
+        """Runs it there, with the ids that this task's log lines carry."""
+        return await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, act, *given)
 
     def _run(self, work: Work[T], begin: str) -> T:
         try:

@@ -5,6 +5,7 @@ Seen: 5 µs a read instead of 220–540 when a thousand members come back at onc
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
+from contextvars import Context
 from typing import Final, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -36,7 +37,7 @@ class Gathered(Generic[K, V]):
                 raise HubError("overloaded", retry_after_ms=2_000)
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
             if self._task is None:
-                self._task = asyncio.create_task(self._run())
+                self._task = asyncio.create_task(self._run(), context=Context())  # it asks for many
         return await asyncio.shield(future)
 
     async def _run(self) -> None:

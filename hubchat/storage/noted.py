@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Mapping
+from contextvars import Context
 from typing import Final, Generic, TypeVar
 
 from hubchat.storage.database import Connection, Database
@@ -29,7 +30,7 @@ class Noted(Generic[K, V]):
         if key in self._waiting or len(self._waiting) < WAITING:
             self._waiting[key] = value
         if self._task is None:
-            self._task = asyncio.create_task(self._later())
+            self._task = asyncio.create_task(self._later(), context=Context())  # it stores for many
 
     async def close(self) -> None:
         """Stores what waits, if it can be stored."""
