@@ -1,8 +1,9 @@
 # The hub as an image: docker build -t hubchat . (compose.yaml runs two of them with all that they need)
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY requirements.lock .
-RUN python -m venv /hub && /hub/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+# With what makes traces: to an image nobody adds a package afterwards
+COPY requirements-traces.lock .
+RUN python -m venv /hub && /hub/bin/pip install --no-cache-dir --require-hashes -r requirements-traces.lock
 COPY . .
 # Node, which builds the web client, comes with the locked packages and leaves with them
 RUN PATH="/hub/bin:$PATH" /hub/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \

@@ -134,4 +134,5 @@ lock:
 	$(call say,choosing the newest versions that fit)
 	@$(BIN)/uv pip compile $(LOCKING) --extra dev -o requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCKING) --extra build -c requirements-dev.lock -o requirements.lock
+	@$(BIN)/uv pip compile $(LOCKING) --extra build --extra traces -c requirements-dev.lock -o requirements-traces.lock
 LOCKING = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml

@@ -20,6 +20,7 @@ from hubchat.logs import set_up
 from hubchat.settings import Settings
 from hubchat.storage.database import SqliteDatabase, Unavailable, new_id, now_ms, open_database
 from hubchat.storage.looks import NONE, Look, explain, look
+from hubchat.traces import TracesMissing, is_installed
 
 DISK_BYTES: Final = 1 << 30  # a busy hub writes some 100 MB a day: a week's warning
 FILES: Final = 4_096  # each connection is one; an ordinary machine grants this much
@@ -54,6 +55,8 @@ def _findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
         yield Finding("settings", str(error), "mend the setting; docs/operating.md has them all")
         return
     yield from settings_found(settings)
+    if settings.traces is not None and not is_installed():
+        yield Finding("traces", TracesMissing.said, TracesMissing.todo)
     yield folder_found(settings)
     yield from asyncio.run(database_found(settings))
     if settings.redis_url is not None:

@@ -28,6 +28,7 @@ from hubchat.storage.schema import migrate, read_hub
 from hubchat.storage.sessions import Caller, note_uses, read_callers
 from hubchat.storage.standings import Seat, read_seats
 from hubchat.throttle import Throttle
+from hubchat.traces import Traces, open_traces
 
 Key = tuple[Literal["session", "token"], str]
 
@@ -51,13 +52,14 @@ class Node:
     seats: Gathered[tuple[int, int], Seat]
     passwords: Passwords
     throttle: Throttle
+    traces: Traces | None
 
 
 @asynccontextmanager
 async def open_node(settings: Settings) -> AsyncIterator[Node]:
     """Opens a node on a migrated database; closes it in the opposite order, finishing what is under way.
 
-    Raises Unavailable, SchemaNewer.
+    Raises Unavailable, SchemaNewer, TracesMissing.
     """
     async with AsyncExitStack() as stack:
         database = open_database(settings.database_url, settings.data)
@@ -67,9 +69,15 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
             pass
         log_id = int(await database.read(lambda connection: read_hub(connection, "log")) or 0)
         node = new_id()
-        bus: Bus = RedisBus(servers_at(settings.redis_url), log_id, node) if settings.redis_url else SingleNode()
+        traces = None
+        if settings.traces is not None:
+            traces = open_traces(settings.traces, settings.traces_ratio, log_id, node)
+            stack.push_async_callback(traces.close)
+        bus: Bus = SingleNode()
+        if settings.redis_url:
+            bus = RedisBus(servers_at(settings.redis_url), log_id, node, traces)
         stack.push_async_callback(bus.close)
-        hub = Hub(database, bus, Recent(settings.recent_bytes), log_id)
+        hub = Hub(database, bus, Recent(settings.recent_bytes), log_id, traces)
         stack.push_async_callback(hub.close)
         await bus.open(hub)
         peers = Peers(database, hub, node) if settings.redis_url else None
@@ -117,4 +125,5 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
             seats=Gathered(database, read_seats),
             passwords=passwords,
             throttle=Throttle(),
+            traces=traces,
         )

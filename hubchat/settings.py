@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     recent_bytes: PositiveInt = Field(default=64 << 20, description="bytes kept of busy channels' newest entries")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is logged")
     log_format: Literal["text", "json"] = Field(default="text", description="how it is logged")
+    traces: str | None = Field(
+        default=None, repr=False, description="an OpenTelemetry collector, http(s)://host:4318; unset: no traces"
+    )
+    traces_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.01, description="how much of all that happens is traced, 0 to 1"
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -93,6 +99,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
             raise ValueError("want http(s)://HOST[:PORT] and nothing after it")
         return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("traces")
+    @classmethod
+    def _a_collector(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("want http(s)://HOST:PORT, where a collector takes OTLP over HTTP")
+        return value
 
     @field_validator("database_url")
     @classmethod

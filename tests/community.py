@@ -126,7 +126,7 @@ class Community:
 
 
 @asynccontextmanager
-async def open_community(database_url: str, folder: Path, *, redis_url: str | None = None) -> AsyncIterator[Community]:
-    """A community on an empty database, or another node of one."""
-    async with open_node(settings.load(data=folder, database_url=database_url, redis_url=redis_url)) as node:
+async def open_community(database_url: str, folder: Path, **given: Any) -> AsyncIterator[Community]:
+    """A community on an empty database, or another node of one, with these settings."""
+    async with open_node(settings.load(data=folder, database_url=database_url, **given)) as node:
         yield Community(node)

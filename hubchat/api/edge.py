@@ -17,6 +17,7 @@ from hubchat.api.endpoint import METHODS
 from hubchat.errors import HubError
 from hubchat.faults import as_fault, new_request_id
 from hubchat.headers import REQUEST_ID
+from hubchat.traces import Traces
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -61,7 +62,7 @@ class Edge:
                 headers = MutableHeaders(scope=message)
                 _add_headers(headers, scope["path"], here.secure)
                 headers["X-Request-ID"] = name
-                _tell(scope, message["status"], began)
+                _tell(scope, message["status"], began, name, request.state.node.traces)
             await send(message)
 
         try:
@@ -93,13 +94,18 @@ async def tell_no_route(request: Request, error: Exception) -> Response:
     return wrong_method((error.headers or {}).get("Allow", "").split(", "))
 
 
-def _tell(scope: Scope, status: int, began: float) -> None:
+def _tell(scope: Scope, status: int, began: float, name: str, traces: Traces | None) -> None:
     """Says how a request went, by the template that its path fits: paths hold slugs."""
-    if log.isEnabledFor(logging.DEBUG):
-        method = scope["method"] if scope["method"] in METHODS else "_OTHER"  # as OpenTelemetry has it
-        route: str = getattr(scope.get("route"), "path", "")
+    is_logged = log.isEnabledFor(logging.DEBUG)
+    if not is_logged and traces is None:
+        return
+    method = scope["method"] if scope["method"] in METHODS else "_OTHER"  # as OpenTelemetry has it
+    route: str = getattr(scope.get("route"), "path", "")
+    if is_logged:
         ms = round(1_000 * (monotonic() - began), 1)
         log.debug("answered", extra={"method": method, "route": route, "status": status, "ms": ms})
+    if traces is not None:
+        traces.answered(method, route, status, began, name)
 
 
 def _add_headers(headers: MutableHeaders, path: str, secure: bool) -> None:

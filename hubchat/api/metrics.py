@@ -86,6 +86,8 @@ METERS: Final = (
           lambda at: at.node.hub.bus.is_ok),
     Meter("bus_unpublished", "counter", "payloads that the bus did not take", lambda at: at.node.hub.bus.unpublished),
     Meter("peers", "gauge", "other nodes that live", lambda at: at.node.peers.count if at.node.peers else 0),
+    Meter("traces_dropped", "counter", "spans that the collector did not take in time",
+          lambda at: at.node.traces.dropped if at.node.traces is not None else 0),
     Meter("access_age_seconds", "gauge", "since lost rights were last known; over 1 nothing is handed out",
           lambda at: monotonic() - at.node.hub.fresh_at),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from hubchat.framing import message_frame
 from hubchat.storage.channels import ACCESS, read_heads
 from hubchat.storage.database import Database
 from hubchat.storage.entries import read_range
+from hubchat.traces import Traces
 from hubchat.wire import Entry, encode
 
 log = logging.getLogger(__name__)
@@ -40,14 +41,15 @@ FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands ou
 class Hub:
     """All live channels of a node and the gate that every entry passes."""
 
-    def __init__(self, database: Database, bus: Bus, recent: Recent, log_id: int) -> None:
+    def __init__(self, database: Database, bus: Bus, recent: Recent, log_id: int, traces: Traces | None = None) -> None:
         self.database = database
+        self.traces = traces
         self.log_id = log_id
         self.is_replaced = False  # history was seen to run back
         self.bus = bus
         self.recent = recent
         self.counts = Counts()
-        self.turns = Turns(self._turn, self.counts)
+        self.turns = Turns(self._turn, self.counts, traces.written if traces is not None else None)
         self.channels: dict[int, Live] = {}
         self.accounts: dict[int, set[Reader]] = defaultdict(set)
         self.inboxes: dict[int, int] = {}
@@ -334,6 +336,7 @@ class Hub:
         return outgoing
 
     def _hand_out(self, live: Live, posted: dict[Sink, list[bytes]], outgoing: dict[Sink, bytes]) -> None:
+        began = monotonic() if self.traces is not None else 0.0
         batch, live.queue = live.queue, []
         live.at = batch[-1].seq
         for encoded in batch:
@@ -353,6 +356,8 @@ class Hub:
                     posted[reader] = [outgoing[reader], data]
                 else:
                     outgoing[reader] = data
+        if self.traces is not None:
+            self.traces.handed_out(batch, began, sum(map(len, live.readers.values())))
 
     # ------------------------------------------------------------ freshness
 
@@ -445,6 +450,8 @@ class Hub:
                 del self.channels[live.id]
         self.bus.turn_to(log_id)
         await self._open(self.channels[ACCESS])
+        if self.traces is not None:
+            self.traces.log_id = log_id
         self.log_id, self.is_replaced = log_id, False  # last: until all of it is done, the watch does it again
 
     async def close(self) -> None:

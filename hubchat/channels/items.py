@@ -38,6 +38,7 @@ class Item:
     done: Done
     nonce: str = field(default_factory=fresh_nonce, kw_only=True)
     waiting_since: float = field(default_factory=monotonic, kw_only=True)
+    came_at: float | None = field(default=None, init=False)  # for traces alone
 
     @property
     def size(self) -> int:

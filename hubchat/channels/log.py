@@ -69,6 +69,8 @@ class Log:
             raise HubError("overloaded", retry_after_ms=1_000)
         self._count += 1
         self._bytes += item.size
+        if self.hub.traces is not None:
+            item.came_at = self.hub.traces.came_at
         if item.channel in self._aside:
             self._aside[item.channel].append(item)
             return
@@ -98,6 +100,7 @@ class Log:
 
     async def _write(self, verb: Callable[[Transaction], T]) -> T:
         made: list[Entry] = []
+        began = monotonic()
 
         def work(connection: Connection) -> T:
             transaction = Transaction(connection, self.clock())
@@ -111,6 +114,8 @@ class Log:
         except OutcomeUnknown:
             self.hub.gapped(None)
             raise
+        if self.hub.traces is not None:
+            self.hub.traces.committed(made, began)
         self.hub.publish(made)
         return done
 
@@ -158,7 +163,7 @@ class Log:
         try:
             made = await self.database.write(partial(commit_items, items=batch, now=self.clock(), wait=wait))
         except OutcomeUnknown:
-            await self._ask(batch)
+            await self._ask(batch, began)
         except Locked:
             return False
         except HubError as error:
@@ -171,7 +176,7 @@ class Log:
         else:
             self.hub.counts.commit_s.observe(monotonic() - began)
             self.hub.counts.commit_items.observe(len(batch))
-            self._finish(batch, made)
+            self._finish(batch, made, began)
         return True
 
     async def _commit_one_by_one(self, batch: Sequence[Item]) -> None:
@@ -180,10 +185,12 @@ class Log:
             if item.channel in self._aside or not await self._commit([item]):
                 self._put_aside([item])
 
-    def _finish(self, items: Sequence[Item], made: Outcome) -> None:
+    def _finish(self, items: Sequence[Item], made: Outcome, began: float) -> None:
         """After the commit, in one turn: bytes to readers, the reply to each sender."""
-        self.hub.publish(made.entries)
         stored = [item for item in items if item.channel not in made.busy] if made.busy else items
+        if self.hub.traces is not None:
+            self.hub.traces.committed(made.entries, began, zip(stored, made.results, strict=True))
+        self.hub.publish(made.entries)
         _tell(stored, made.results)
         if made.busy:
             self._put_aside(item for item in items if item.channel in made.busy)
@@ -216,7 +223,7 @@ class Log:
 
     # ------------------------------------------------------------ unknown outcomes
 
-    async def _ask(self, items: list[Item]) -> None:
+    async def _ask(self, items: list[Item], began: float) -> None:
         """Asks on a new connection which items are stored; those are published and acknowledged, the rest refused.
 
         The channels are locked for it, so that the lost transaction has ended one way or the other.
@@ -228,10 +235,13 @@ class Log:
                 log.warning("outcome still unknown", extra={"cause": type(error).__name__})
                 await asyncio.sleep(min(0.05 * 2**attempt, 2.0))
                 continue
-            self.hub.publish(entries)
             answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]
             refused = Unavailable()
-            _tell(items, [Stored(*known) if known else refused for known in answers])
+            results = [Stored(*known) if known else refused for known in answers]
+            if self.hub.traces is not None:
+                self.hub.traces.committed(entries, began, zip(items, results, strict=True))
+            self.hub.publish(entries)
+            _tell(items, results)
             self.hub.gapped(None)  # for what went with them into inboxes
             return
         self.hub.gapped(None)

@@ -69,6 +69,12 @@ def unpack(data: bytes) -> Payload:
     return Payload(log, node, channel, first, flags, frames)
 
 
+def places(data: bytes) -> tuple[int, int, int]:
+    """The channel, first seq and count of a payload of our own; none where it holds no entries."""
+    _, flags, _, _, channel, first, count = _HEAD.unpack_from(data)
+    return channel, first, 0 if flags & SIGNAL else count
+
+
 def _packed(payload: Payload, first: int, frames: Sequence[bytes]) -> bytes:
     ends: list[int] = []
     at = 0

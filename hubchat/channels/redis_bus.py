@@ -18,10 +18,11 @@ from redis.exceptions import RedisError
 
 from hubchat.channels.bus import Hearer, Signal
 from hubchat.channels.encoded import SHARED, Encoded
-from hubchat.channels.payload import LOOK_INSIDE, SIGNAL, Payload, pack, unpack
+from hubchat.channels.payload import LOOK_INSIDE, SIGNAL, Payload, pack, places, unpack
 from hubchat.channels.redis_lane import Lane, Pause
 from hubchat.channels.redis_servers import Servers
 from hubchat.faults import log_fault
+from hubchat.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ DOUBT_S: Final = 5.0  # after something was not published: long enough that ever
 class RedisBus:
     """The bus of one node."""
 
-    def __init__(self, servers: Servers, log_id: int, node: int) -> None:
+    def __init__(self, servers: Servers, log_id: int, node: int, traces: Traces | None = None) -> None:
         self.servers = servers
+        self.traces = traces
         self.log_id = log_id
         self.node = node
         self.topics: set[str] = set()
@@ -173,6 +175,11 @@ class RedisBus:
         for part in pack(payload):
             lane.put(topic, part)
 
+    def carried(self, batch: Sequence[tuple[str, bytes]], began: float) -> None:
+        if self.traces is not None:
+            for _, data in batch:
+                self.traces.carried(*places(data), began)
+
     def doubt(self, unpublished: int) -> None:
         """So many payloads were not published; until others have read that in our row, they do not rely on the bus."""
         self._doubted_at = monotonic()
@@ -182,6 +189,7 @@ class RedisBus:
 
     def heard(self, data: bytes) -> None:
         """What came in on a topic. What can't be read is a gap, which shows in the numbers of what follows."""
+        began = monotonic() if self.traces is not None else 0.0
         try:
             payload = unpack(data)
             if payload.node == self.node or payload.log != self.log_id:
@@ -193,6 +201,8 @@ class RedisBus:
                 numbered = enumerate(payload.frames, payload.first)
                 batch = [Encoded.received(payload.channel, seq, frame, is_plain) for seq, frame in numbered]
                 self._hearer.offer(batch)
+                if self.traces is not None:
+                    self.traces.heard(batch, began)
         except Exception as error:  # noqa: BLE001  # the edge: another node's words, perhaps of another release
             log_fault(log, error, "something on the bus can't be read:")
 

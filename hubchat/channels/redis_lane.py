@@ -10,7 +10,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -49,6 +49,9 @@ class Carrier(Protocol):
 
     def heard(self, data: bytes) -> None:
         """What came in on a topic."""
+
+    def carried(self, batch: Sequence[tuple[str, bytes]], began: float) -> None:
+        """The server has taken these messages, and has been at it since `began` (s, monotonic)."""
 
     def lane_is_up(self, topics: Iterable[str]) -> None:
         """A lane carries these topics from now on; what was said there before, nobody knows."""
@@ -275,11 +278,13 @@ class Lane:
                     self._filled.clear()
                 packed = connection.pack_commands([(self._publish, topic, data) for topic, data in batch])
                 self._under_way = sum(topic != self._beat_topic for topic, _ in batch)
+                began = monotonic()
                 async with asyncio.timeout(SOCKET_S):
                     await connection.send_packed_command(packed, check_health=False)
                     for _ in batch:
                         await connection.read_response()
                 self._under_way = 0
+                self.bus.carried(batch, began)
                 if not self._queue:
                     self._sent.set()
         finally:

@@ -34,12 +34,18 @@ class Sink(Protocol):
 class Turns:
     """Gathers what is posted in a turn, and writes it at the turn's end; `before` adds to it just before.
 
-    While a large turn is being written in slices, what is posted waits for the next one.
+    While a large turn is being written in slices, what is posted waits for the next one. `written` hears of its end.
     """
 
-    def __init__(self, before: Callable[[dict[Sink, list[bytes]]], dict[Sink, bytes]], counts: Counts) -> None:
+    def __init__(
+        self,
+        before: Callable[[dict[Sink, list[bytes]]], dict[Sink, bytes]],
+        counts: Counts,
+        written: Callable[[], None] | None = None,
+    ) -> None:
         self._before = before
         self._counts = counts
+        self._all_written = written
         self._context = Context()  # of nobody in particular, whoever posted first
         self._posted: dict[Sink, list[bytes]] = {}
         self._outgoing: dict[Sink, bytes] = {}
@@ -85,6 +91,8 @@ class Turns:
                 self._outgoing = self._before(posted)
                 self._counts.writes += len(self._outgoing)
             self._write_slice()
+            if self._all_written is not None and not self._outgoing:
+                self._all_written()
         finally:  # whatever was wrong with this turn, the next one comes
             self._scheduled = bool(self._outgoing) or self._wanted
             if self._scheduled:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final
 
 from hubchat import logs, wire
@@ -98,11 +99,17 @@ class Session:
     def received(self, message: bytes | str) -> None:
         """One frame of the client: a command, or an error that names the field."""
         decoded: Any = None
+        traces = self.node.traces
+        if traces is not None:
+            traces.came_at = monotonic()
         try:
             decoded = wire.decode(self.kind.dialect, message)
             self._accept(wire.command(decoded))
         except HubError as error:
             self._tell_refused(wire.command_id(decoded), error)  # it was never open
+        finally:
+            if traces is not None:
+                traces.came_at = None
 
     def _accept(self, command: Command) -> None:
         open_ = self._open

@@ -84,7 +84,7 @@ RULES = {
     ),
     "an unknown outcome is asked": Rule(
         "channels/log.py",
-        "except OutcomeUnknown:\n            await self._ask(batch)\n        except Locked:",
+        "except OutcomeUnknown:\n            await self._ask(batch, began)\n        except Locked:",
         "except Locked:",
         "test_after_a_commit_of_unknown_outcome_what_is_stored_is_acknowledged_and_published_and_nothing_else",
     ),

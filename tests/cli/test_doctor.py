@@ -4,6 +4,7 @@ import asyncio
 import resource
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,23 @@ def test_a_wrong_setting_is_the_only_finding(hubchat: Call, monkeypatch: pytest.
     assert told.code == 1
     assert told.out.startswith("wrong settings: HUBCHAT_PORT")
     assert "a-secret-word" not in told.out
+
+
+def test_traces_that_cannot_be_made_are_said(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUBCHAT_PORT", str(free_port()))
+    monkeypatch.setenv("HUBCHAT_TRACES", "http://127.0.0.1:4318")
+    assert hubchat("doctor").code == 0
+    monkeypatch.setitem(
+        sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None
+    )  # as if it were not installed
+    told = hubchat("doctor")
+    assert told.code == 1
+    assert "wrong traces: HUBCHAT_TRACES needs OpenTelemetry" in told.out
+    assert "pip install 'hubchat[traces]'" in told.out
+    assert (
+        hubchat("serve").err
+        == "hubchat: HUBCHAT_TRACES needs OpenTelemetry, which is not installed: pip install 'hubchat[traces]'\n"
+    )
 
 
 def test_redis_is_looked_at_where_it_is_set(hubchat: Call, monkeypatch: pytest.MonkeyPatch) -> None:

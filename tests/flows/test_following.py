@@ -18,6 +18,7 @@ from hubchat.actions.tokens import make_token
 from hubchat.channels import log as channels_log
 from hubchat.gateway import commands
 from hubchat.wire import Ping
+from tests.collector import Collector
 from tests.flows.live import Live, live
 from tests.program import as_before
 from tests.serving import PASSWORD, Served, serve
@@ -244,3 +245,28 @@ async def test_a_day_at_the_hub_leaves_nothing_of_anybody_in_the_log(
     assert not [word for word in ids if word.lower() in told.lower()]
     assert all(("request" in line) != ("connection" in line) for line in lines(stream, level="debug"))
     assert logging.getLogger("hubchat").level == logging.DEBUG
+
+
+async def test_a_request_is_one_span_with_its_template_and_never_its_path(tmp_path: Path) -> None:
+    with Collector() as collector:
+        async with serve(None, tmp_path, traces=collector.url, traces_ratio=1) as hub:
+            ana = await hub.member("anneliese-traced")
+            answers = [
+                await ana.get("people/anneliese-traced"),
+                await ana.get(f"people?q={WORDS}"),
+                await ana.get(f"none/{WORDS}"),
+                await ana.request("BREW", f"people/{WORDS}"),
+            ]
+            for answer in answers:
+                assert answer.headers["x-request-id"]
+        bodies = b"".join(collector.bodies)
+        spans = {span.told.get("hubchat.request"): span for span in collector.spans}
+    found = [spans[answer.headers["x-request-id"]] for answer in answers if answer.status_code != 400]
+    assert [(span.name, span.told["http.response.status_code"]) for span in found[:3]] == [
+        ("GET /api/v1/people/{handle}", 200),
+        ("GET /api/v1/people", 200),
+        ("GET /{path:path}", 404),
+    ]
+    assert not [span for span in found if span.parent]
+    for word in (WORDS, "traced", "BREW", "127.0.0.1", PASSWORD):
+        assert word.encode() not in bodies
