@@ -83,6 +83,15 @@ describe('the catalogue', () => {
     expect(faultText({ code: 'a_new_one' })).toBe(en['fault.internal']);
   });
 
+  it('gives the number of a fault of ours, and nothing else that came with it', () => {
+    const fault = { code: 'internal', reason: 'fault', message: 'our fault, logged as 0123456789abcdef' };
+    expect(faultText(fault)).toBe(
+      `${en['fault.internal']} ${t('fault.internal.logged', { id: '0123456789abcdef' })}`,
+    );
+    expect(faultText({ ...fault, message: 'something else' })).not.toContain('something');
+    expect(faultText({ ...fault, code: 'conflict' })).toBe(en['fault.conflict']);
+  });
+
   it('has words for every code that the hub may answer with', () => {
     const errors = readFileSync('../hubchat/errors.py', 'utf8');
     const codes = [...errors.matchAll(/Reason\("(\w+)"/g)].map(([, code]) => `fault.${code}`);

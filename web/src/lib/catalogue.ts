@@ -29,12 +29,22 @@ function fill(text: Text, facts: Readonly<Record<string, string | number>>): str
   });
 }
 
-/** What went wrong, in plain words: by its reason, else by its code, else in general. */
-export function faultText(fault: { code: string; reason?: string; facts?: Record<string, unknown> }): string {
+/**
+ * What went wrong, in plain words: by its reason, else by its code, else in general. Of the hub's own faults also the
+ * id under which its log tells more (docs/protocol.md, `internal`).
+ */
+export function faultText(fault: {
+  code: string;
+  reason?: string;
+  message?: string;
+  facts?: Record<string, unknown>;
+}): string {
   const texts: Partial<Record<string, Text>> = en;
   const text = texts[`fault.${fault.reason}`] ?? texts[`fault.${fault.code}`] ?? en['fault.internal'];
   const facts = Object.entries(fault.facts ?? {}).map(([name, fact]) => [name, printable(fact)]);
-  return fill(text, Object.fromEntries(facts));
+  const said = fill(text, Object.fromEntries(facts));
+  const id = fault.code === 'internal' && /\blogged as ([0-9a-f]{16})$/.exec(fault.message ?? '')?.[1];
+  return id ? `${said} ${t('fault.internal.logged', { id })}` : said;
 }
 
 function printable(fact: unknown): string | number {

@@ -10,6 +10,7 @@ export const engine = {
   'fault.rate_limited': 'That was a lot at once. Please wait a moment.',
   'fault.unavailable': 'The hub is busy just now. Please try again in a moment.',
   'fault.internal': 'Something went wrong on our side. Nothing of yours is lost. Please try again.',
+  'fault.internal.logged': 'If it happens again, give this number to whoever runs this hub: {id}',
   'fault.offline': 'There is no connection to the hub. Please try again when you are back online.',
   'fault.text_empty': 'There is nothing to read in this message yet.',
   'fault.text_invalid': 'This text holds signs that can not be stored. Please take them out and try again.',
