@@ -72,6 +72,8 @@ METERS: Final = (
           lambda at: at.node.catchup.replayed),
     Meter("writes", "counter", "writes to connections; fewer than deliveries, as many entries share one",
           lambda at: at.node.hub.counts.writes),
+    Meter("reads", "counter", "questions to the database; those of members who come back at once share a few",
+          lambda at: at.node.database.reads),
     Meter("waiting_items", "gauge", "messages and changes that wait for their commit", lambda at: at.node.log.waiting),
     Meter("refused_log", "counter", "messages refused because too many waited",
           lambda at: at.node.hub.counts.refused_log),

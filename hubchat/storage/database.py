@@ -69,6 +69,8 @@ class Database(Protocol):
     """Where everything is kept."""
 
     dialect: Literal["sqlite", "postgresql"]
+    reads: int
+    """Read transactions since it was opened."""
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work` in one read transaction. Raises Unavailable."""
@@ -121,6 +123,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.reads = 0
         self.engine = sqlite_engine(path)
         self._own = threading.local()
         self._opened: list[sa.Connection] = []
@@ -130,6 +133,7 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, "sqlite-read")
 
     async def read(self, work: Work[T]) -> T:
+        self.reads += 1
         return await self._hop(self._readers, self._run, work, "BEGIN")
 
     async def write(self, work: Work[T]) -> T:
@@ -285,6 +289,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.url = url
+        self.reads = 0
         self._under_way: set[asyncio.Task[Any]] = set()  # Any: a transaction gives what it likes
         limits = {
             "statement_timeout": str(STATEMENT_MS),
@@ -311,6 +316,7 @@ class PostgresDatabase:
         )
 
     async def read(self, work: Work[T]) -> T:
+        self.reads += 1
         return await self._to_its_end(self._read(work))
 
     async def write(self, work: Work[T]) -> T:

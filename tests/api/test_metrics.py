@@ -49,6 +49,7 @@ async def test_a_message_shows_in_the_sums_and_nowhere_else(tmp_path: Path) -> N
 async def test_connections_and_deliveries_are_counted(hub: Served) -> None:
     ana, ben = await hub.community.members("ana", "ben")
     room = await hub.community.group(ana, "public", ben)
+    quiet = await _values(hub)
     async with live(hub.node, hub.port, ben) as at_ben, live(hub.node, hub.port, ana) as at_ana:
         await at_ben.do("subscribe", channel=room)
         before = await _values(hub)
@@ -57,6 +58,7 @@ async def test_connections_and_deliveries_are_counted(hub: Served) -> None:
         after = await _values(hub)
     assert (before["hubchat_connections"], before["hubchat_channels"]) == (2, 2)  # the room, and who lost rights
     assert after["hubchat_deliveries_total"] == before["hubchat_deliveries_total"] + 1
+    assert before["hubchat_reads_total"] >= quiet["hubchat_reads_total"] + 2  # who came in, and a right to read
     assert after["hubchat_writes_total"] > before["hubchat_writes_total"]
 
 
