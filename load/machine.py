@@ -28,6 +28,14 @@ def rss_bytes(pid: int) -> int:
     raise RuntimeError(f"no Rss in smaps_rollup of {pid}")
 
 
+def socket_bytes() -> int:
+    """What the kernel holds for all TCP sockets here, both ends of a loopback connection: sockstat's `mem`."""
+    for line in Path("/proc/net/sockstat").read_text().splitlines():
+        if line.startswith("TCP:"):
+            return int(line.split()[-1]) * os.sysconf("SC_PAGE_SIZE")
+    raise RuntimeError("no TCP in /proc/net/sockstat")
+
+
 def busy(seconds: float = 3.0) -> float:
     """The share of all cores' time that others use, from 0 to 1, watched for a while; ask before measuring."""
     before = _times()

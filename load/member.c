@@ -1,6 +1,10 @@
 /* Thousands of virtual members in one epoll process: connects them, says their hello, then sends messages with a fixed
  * number in flight and counts what every reader gets. Python drives it: a line of JSON out for each event, a command a
- * line in: "run IN_FLIGHT_EACH WARMUP_S SECONDS until-delivered|until-acked"; it ends with its standard input. */
+ * line in; it ends with its standard input.
+ *   run IN_FLIGHT_EACH WARMUP_S SECONDS until-delivered|until-acked
+ *   say COUNT IN_FLIGHT_EACH        so many messages in all, until each is acknowledged
+ *   stall                           no reader reads any more
+ *   read READERS SEQ SECONDS        the first readers read again, until they have that entry of their only channel */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -22,15 +26,16 @@ struct message {
 static struct message flight[FLIGHT]; /* by number, the newest FLIGHT */
 static struct tally tally;
 static int window, until_delivered, running, measuring;
-static uint32_t next_number = 1;
+static uint32_t next_number = 1, end_number = UINT32_MAX;
 static uint64_t in_flight;
 
 static void send_message(struct member *m)
 {
     uint32_t number = next_number++;
-    flight[number % FLIGHT] = (struct message){number, m->number, plan.readers, plan.dialect == PLAIN, 1, now_us};
-    speech_number(plan.message.at, plan.message.size, plan.dialect, number);
-    say(m, plan.dialect == SOCKETIO ? TEXT : BINARY, plan.message.at, plan.message.size);
+    struct bytes *message = &plan.messages.items[number % (uint32_t)plan.messages.count];
+    flight[number % FLIGHT] = (struct message){number, m->number, plan.copies, plan.dialect == PLAIN, 1, now_us};
+    speech_number(message->at, message->size, plan.dialect, number);
+    say(m, plan.dialect == SOCKETIO ? TEXT : BINARY, message->at, message->size);
     m->in_flight++;
     in_flight++;
 }
@@ -40,7 +45,7 @@ static void send_what_fits(void)
     for (int i = plan.readers; running && i < count; i++) {
         struct member *m = &members[i];
         int room = m->phase == READY ? window - m->in_flight : 0;
-        for (int n = 0; n < room; n++)
+        for (int n = 0; n < room && next_number < end_number; n++)
             send_message(m);
         if (room > 0)
             flush(m);
@@ -80,7 +85,7 @@ static void take_delivery(struct member *m, const struct frame *frame, uint32_t 
         return; /* of an earlier run, or over FLIGHT messages late: `missing` tells */
     uint32_t *last = &m->last_of[message->sender - plan.readers];
     tally.doubled += *last == number || message->readers_left <= 0;
-    tally.out_of_order += *last > number;
+    tally.out_of_order += *last > number && plan.messages.count == 1; /* between rooms no order is promised */
     *last = number > *last ? number : *last;
     message->readers_left--;
     if (measuring) {
@@ -96,6 +101,8 @@ static void hear(struct member *m, const struct frame *frame)
     static size_t mark_at;
     uint32_t number = 0;
     enum heard heard = speech_hear(frame, plan.dialect, &mark_at, &number);
+    if (heard == DELIVERY && plan.dialect == MSGPACK)
+        places_note(&m->places, frame);
     if (heard == DELIVERY && !is_sender(m))
         take_delivery(m, frame, number);
     else if (heard == REPLY || heard == FAILURE)
@@ -130,15 +137,27 @@ static uint64_t count_missing(void)
     return missing;
 }
 
-static void run(double warmup_s, double seconds)
+static void begin(void)
 {
     memset(&tally, 0, sizeof tally);
+    memset(&slips, 0, sizeof slips);
     memset(flight, 0, sizeof flight);
     for (int i = 0; i < count; i++)
         members[i].in_flight = 0;
     in_flight = 0;
     running = 1;
     now_us = clock_us();
+}
+
+static void drain(uint64_t stop_us)
+{
+    while ((in_flight || count_missing()) && clock_us() < stop_us)
+        turn(10);
+}
+
+static void run(double warmup_s, double seconds)
+{
+    begin();
     turn_until(now_us + (uint64_t)(warmup_s * 1e6));
     event("start");
     measuring = 1;
@@ -147,9 +166,54 @@ static void run(double warmup_s, double seconds)
     uint64_t end_us = clock_us();
     measuring = running = 0;
     event("end");
-    for (uint64_t stop_us = end_us + DRAIN_US_MOST; (in_flight || count_missing()) && clock_us() < stop_us;)
+    drain(end_us + DRAIN_US_MOST);
+    tally.doubled += slips.doubled;
+    tally.out_of_order += slips.out_of_order;
+    tally_print(&tally, (double)(end_us - start_us) / 1e6, count_missing() + slips.gaps);
+}
+
+static void say_all(uint32_t messages)
+{
+    begin();
+    event("start");
+    measuring = 1;
+    uint64_t start_us = clock_us();
+    end_number = next_number + messages;
+    while ((next_number < end_number || in_flight) && clock_us() < start_us + OPEN_US_MOST)
         turn(10);
-    tally_print(&tally, (double)(end_us - start_us) / 1e6, count_missing());
+    measuring = running = 0;
+    end_number = UINT32_MAX;
+    event("end");
+    tally_print(&tally, (double)(clock_us() - start_us) / 1e6, in_flight);
+}
+
+static void stall(void)
+{
+    for (int i = 0; i < plan.readers; i++)
+        if (members[i].phase == READY)
+            watch(&members[i], 0, EPOLL_CTL_MOD);
+    event("stalled");
+}
+
+static int count_behind(int readers, uint64_t seq)
+{
+    int behind = 0;
+    for (int i = 0; i < readers; i++)
+        behind += members[i].places.count != 1 || members[i].places.at[0].seq < seq;
+    return behind;
+}
+
+static void read_again(int readers, uint64_t seq, double seconds)
+{
+    uint64_t start_us = clock_us(), stop_us = start_us + (uint64_t)(seconds * 1e6);
+    for (int i = 0; i < readers; i++)
+        if (members[i].phase == READY)
+            watch(&members[i], EPOLLIN, EPOLL_CTL_MOD);
+    while (count_behind(readers, seq) && clock_us() < stop_us)
+        turn(10);
+    printf("{\"event\": \"read\", \"seconds\": %.6f, \"behind\": %d, \"lost\": %d, ", (double)(clock_us() - start_us) / 1e6, count_behind(readers, seq), lost);
+    printf("\"doubled\": %lu, \"gaps\": %lu, \"out_of_order\": %lu}\n", slips.doubled, slips.gaps, slips.out_of_order);
+    fflush(stdout);
 }
 
 static void connect_all(void)
@@ -158,7 +222,8 @@ static void connect_all(void)
     open_next();
     while (ready + lost < count && clock_us() < stop_us)
         turn(10);
-    printf("{\"event\": \"ready\", \"ready\": %d, \"lost\": %d, \"seconds\": %.6f}\n", ready, lost, (double)(clock_us() - start_us) / 1e6);
+    printf("{\"event\": \"ready\", \"ready\": %d, \"lost\": %d, \"seconds\": %.6f, ", ready, lost, (double)(clock_us() - start_us) / 1e6);
+    printf("\"doubled\": %lu, \"gaps\": %lu, \"out_of_order\": %lu}\n", slips.doubled, slips.gaps, slips.out_of_order);
     fflush(stdout);
 }
 
@@ -178,16 +243,36 @@ static int next_command(char *line, size_t size)
     }
 }
 
+static int obey(const char *line)
+{
+    char until[32] = "";
+    double warmup_s, seconds;
+    uint32_t messages;
+    uint64_t seq;
+    int readers;
+    until_delivered = 0;
+    if (sscanf(line, "run %d %lf %lf %31s", &window, &warmup_s, &seconds, until) == 4) {
+        until_delivered = strcmp(until, "until-delivered") == 0;
+        run(warmup_s, seconds);
+    } else if (sscanf(line, "say %u %d", &messages, &window) == 2) {
+        say_all(messages);
+    } else if (sscanf(line, "read %d %lu %lf", &readers, &seq, &seconds) == 3) {
+        read_again(readers, seq, seconds);
+    } else if (strncmp(line, "stall", 5) == 0) {
+        stall();
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
-    char line[256], until[32];
-    double warmup_s, seconds;
+    char line[256];
     plan = plan_read(argc, argv);
     crowd_open();
     connect_all();
-    while (next_command(line, sizeof line) && sscanf(line, "run %d %lf %lf %31s", &window, &warmup_s, &seconds, until) == 4) {
-        until_delivered = strcmp(until, "until-delivered") == 0;
-        run(warmup_s, seconds);
-    }
+    while (next_command(line, sizeof line) && obey(line))
+        ;
     return 0;
 }

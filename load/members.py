@@ -1,8 +1,10 @@
 """Drives the C program of virtual members: load/member.c."""
 
 import json
+import struct
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,24 +46,58 @@ class Run:
         }
 
 
-class Members:
-    """`readers` and `senders` connected to one server; a context manager that lets them go at its end."""
+@dataclass(frozen=True)
+class CaughtUp:
+    """What those heard who read again: all has to be 0 but the time. `lost` were cut off."""
 
-    def __init__(self, server: Server, speech: Speech, *, readers: int, senders: int = 0, opening: int = 64) -> None:
-        """`opening` is how many handshakes are under way at once."""
-        self._server = server
+    seconds: float
+    behind: int
+    lost: int
+    doubled: int
+    gaps: int
+    out_of_order: int
+
+    @property
+    def slips(self) -> int:
+        """Whatever should not have been."""
+        return self.behind + self.lost + self.doubled + self.gaps + self.out_of_order
+
+
+class Members:
+    """`readers` and `senders` connected to one server; a context manager that lets them go at its end.
+
+    With nodes `beside` it readers take turns between all of them, and senders stay with the first.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        speech: Speech,
+        *,
+        readers: int,
+        senders: int = 0,
+        opening: int = 64,
+        copies: int | None = None,
+        beside: Sequence[Server] = (),
+    ) -> None:
+        """`opening` is how many handshakes are under way at once, `copies` how many readers hear a message: all,
+        unless said."""
+        self._servers = (server, *beside)
+        self.readers = readers
         self._wanted = readers + senders
         self._folder = tempfile.TemporaryDirectory(prefix="hubchat-load-")
         self._command = [
-            *(str(compiled("member.c")), f"--port={server.port}", f"--dialect={speech.dialect}"),
+            *(str(compiled("member.c")), f"--dialect={speech.dialect}", f"--replays={speech.reader.replays}"),
+            *(f"--port={one.port}" for one in self._servers),
+            f"--copies={readers if copies is None else copies}",
             *(f"--readers={readers}", f"--senders={senders}", f"--opening={opening}"),
             *(f"--reader-path={speech.reader.path}", f"--sender-path={speech.sender.path}"),
             f"--reader-greetings={speech.reader.greetings}",
             f"--sender-greetings={speech.sender.greetings}",
-            f"--reader-hello={self._file('reader', speech.reader.hello)}",
-            f"--sender-hello={self._file('sender', speech.sender.hello)}",
+            f"--reader-hello={self._pack('reader', speech.reader.hello, *speech.reader.hellos)}",
+            f"--sender-hello={self._pack('sender', speech.sender.hello, *speech.sender.hellos)}",
             f"--headers={self._file('headers', chr(10).join(speech.headers).encode())}",
-            f"--message={self._file('message', speech.message)}",
+            f"--message={self._pack('message', speech.message, *speech.messages)}",
             *([f"--subprotocol={speech.subprotocol}"] if speech.subprotocol else []),
         ]
         self.connect_s = 0.0
@@ -79,6 +115,9 @@ class Members:
         if opened["ready"] != self._wanted:
             self.close()
             raise CannotMeasureError(f"{self._wanted} members, only {opened['ready']} got in")
+        if slips := opened["doubled"] + opened["gaps"] + opened["out_of_order"]:
+            self.close()
+            raise CannotMeasureError(f"{slips} of the entries that they missed came twice, late or never")
         return self
 
     def __exit__(
@@ -91,13 +130,29 @@ class Members:
 
     def run(self, in_flight: int, seconds: float, *, warmup_s: float, until: str) -> Run:
         """`in_flight` messages under way for each sender; one ends when it is `delivered` or `acked`."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"run {in_flight} {warmup_s} {seconds} until-{until}\n")
-        self._process.stdin.flush()
+        return self._counted(f"run {in_flight} {warmup_s} {seconds} until-{until}")
+
+    def say(self, messages: int, in_flight: int = 8) -> Run:
+        """So many messages in all, each acknowledged."""
+        return self._counted(f"say {messages} {in_flight}")
+
+    def stall(self) -> None:
+        """No reader takes anything from its socket any more."""
+        self._tell("stall")
+        self._event("stalled")
+
+    def read(self, readers: int, seq: int, *, within_s: float) -> CaughtUp:
+        """The first `readers` read again, until they have entry `seq` of the one channel that they follow."""
+        self._tell(f"read {readers} {seq} {within_s}")
+        heard = self._event("read")
+        return CaughtUp(**{name: value for name, value in heard.items() if name != "event"})
+
+    def _counted(self, command: str) -> Run:
+        self._tell(command)
         self._event("start")
-        before_s = machine.cpu_s(self._server.pid)
+        before_s = self._cpu_s()
         self._event("end")
-        cpu_s = machine.cpu_s(self._server.pid) - before_s
+        cpu_s = self._cpu_s() - before_s
         result = self._event("result")
         counts = {
             name: result[name]
@@ -115,6 +170,18 @@ class Members:
         with self._process as process:
             process.kill()
         self._folder.cleanup()
+
+    def _cpu_s(self) -> float:
+        return sum(machine.cpu_s(server.pid) for server in self._servers)
+
+    def _tell(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+
+    def _pack(self, name: str, *contents: bytes) -> Path:
+        """Each after its size, as native/plan.h reads it."""
+        return self._file(name, b"".join(struct.pack("<I", len(content)) + content for content in contents))
 
     def _file(self, name: str, content: bytes) -> Path:
         path = Path(self._folder.name) / name

@@ -7,6 +7,7 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from load.targets import Readings
 
@@ -55,6 +56,59 @@ def draw(readings: Readings, folder: Path) -> None:
             ("readers", "durable messages/s"),
         )
 
+        for scenario, lines, labels in GROWTH:
+            _lines(readings, folder / f"performance-{scenario}.svg", scenario, lines, labels)
+
+
+GROWTH = (
+    ("readers", (("hubchat", "cpu_us_per_delivery", "a delivery"),), ("readers of one room", "CPU, µs")),
+    (
+        "rooms",
+        (("hubchat", "cpu_us_per_message", "a message"), ("hubchat", "cpu_us_per_write", "a write")),
+        ("rooms", "CPU, µs"),
+    ),
+    ("nodes", (("hubchat", "cpu_us_per_message", "a message"),), ("nodes", "CPU of all, µs")),
+    (
+        "history",
+        (("hubchat", "p99_ms", "SQLite, p99"), ("hubchat-postgresql", "p99_ms", "PostgreSQL, p99")),
+        ("stored entries", "a page of 50, ms"),
+    ),
+)
+
+
+def _lines(
+    readings: Readings,
+    path: Path,
+    scenario: str,
+    lines: tuple[tuple[str, str, str], ...],
+    labels: tuple[str, str],
+) -> None:
+    seen = {what: readings.cases(scenario, peer, name) for peer, name, what in lines}
+    if not all(len(points) > 1 for points in seen.values()):
+        return
+    figure, axes = plt.subplots(figsize=(5.2, 2.8))
+    for (what, points), colour in zip(seen.items(), (COLOURS["hubchat"], COLOURS["ws"]), strict=False):
+        axes.plot(list(points), list(points.values()), marker="o", markersize=4, color=colour, label=what)
+        for case, value in points.items():
+            axes.annotate(f"{value:.3g}", (case, value), (0, 5), textcoords="offset points", ha="center", fontsize=7)
+    ticks = sorted({case for points in seen.values() for case in points})
+    if ticks[-1] > 10 * ticks[0]:
+        axes.set_xscale("log")
+    axes.set_xticks(ticks, [_short(case) for case in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(0, max(max(points.values()) for points in seen.values()) * 1.25)
+    axes.margins(x=0.1)
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    axes.legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    plt.close(figure)
+
 
 def _bars(
     readings: Readings,
@@ -75,8 +129,7 @@ def _bars(
         axes.bar_label(bars, [_short(height or 0) for height in row], padding=2, fontsize=7)
     _dress(axes, cases, labels)
     figure.tight_layout()
-    figure.savefig(path, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    plt.close(figure)
+    _save(figure, path)
 
 
 def _dress(axes: Axes, cases: tuple[int, ...], labels: tuple[str, str]) -> None:

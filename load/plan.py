@@ -18,10 +18,20 @@ class Plan:
     idle: tuple[int, int] = (1000, 5000)  # memory is the difference between these two crowds
     connects: int = 3000
     starts: int = 5
+    readers: tuple[int, ...] = (10, 100, 1000, 10_000)
+    rooms: tuple[int, ...] = (1, 10, 100, 1000)
+    room_members: int = 2000
+    crowd: int = 10_000  # members of the hub that `rooms` and `storm` share
+    stalled: int = 1000
+    stall_s: float = 8.0  # in each half; a reader that takes nothing for 60 s is cut off
+    history: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
+    history_postgres: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    pages: int = 300
+    nodes: tuple[int, ...] = (1, 2, 3)
 
     @classmethod
     def quick(cls) -> Self:
-        """Whether it all works, in about a minute; its numbers are no result."""
+        """Whether it all works, in about two minutes; its numbers are no result."""
         return cls(
             rounds=1,
             seconds=1.0,
@@ -31,6 +41,16 @@ class Plan:
             idle=(200, 1000),
             connects=500,
             starts=1,
+            readers=(10, 100, 1000),
+            rooms=(1, 10, 100),
+            room_members=200,
+            crowd=1000,
+            stalled=100,
+            stall_s=2.0,
+            history=(1_000, 10_000, 100_000),
+            history_postgres=(1_000, 10_000),
+            pages=50,
+            nodes=(1, 2),
         )
 
 

@@ -16,12 +16,23 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 RESULTS = Path(__file__).parent / "results"
 TOLD = ("messages_per_s", "deliveries_per_s", "cpu_us_per_message", "cpu_us_per_delivery", "cpu_share")
+GROWTH = {
+    "readers": ("readers", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_s")),
+    "rooms": ("rooms", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_write", "cpu_us_per_write")),
+    "nodes": ("nodes", ("messages_per_s", "cpu_us_per_message", "reply_p99_ms", "delivery_p99_ms")),
+    "history": ("entries", ("newest_p50_ms", "newest_p99_ms", "middle_p50_ms", "middle_p99_ms", "oldest_p50_ms",
+                            "oldest_p99_ms")),
+    "slow": ("stalled readers", ("delivery_p50_ms", "delivery_p99_ms", "rss_each", "kernel_each", "grows_each",
+                                 "again_s", "again_slips")),
+    "storm": ("members", ("seconds", "cpu_us", "reads", "reads_each")),
+}  # fmt: skip
+"""What each of these grows by, and what is told of it: cost must grow as the work does and no faster."""
 SHOWN = (*TOLD, "delivery_p50_ms", "delivery_p99_ms", "reply_p50_ms", "reply_p99_ms", "missing", "doubled")
 
 
 def line(reading: Reading) -> str:
     """One measurement, while the others still run."""
-    values = {name: x for name, x in reading.values.items() if name in SHOWN or len(reading.values) < 5}
+    values = {name: x for name, x in reading.values.items() if name in SHOWN} or reading.values
     told = "  ".join(f"{name} {_number(value)}" for name, value in values.items())
     return f"{reading.round} {reading.scenario} {reading.peer} {reading.case or ''}  {told}"
 
@@ -62,6 +73,7 @@ def write(readings: list[Reading], machine: str, page_path: Path = PAGE) -> None
     page = _replaced(page, "machine", machine)
     page = _replaced(page, "targets", "\n".join(f"| {' | '.join(row)} |" for row in rows))
     page = _replaced(page, "seen", "\n".join(_seen(readings)))
+    page = _replaced(page, "growth", "\n".join(_growth(readings)))
     page_path.write_text(page, "utf-8")
     pictures.draw(asked, page_path.parent / "pictures")
 
@@ -76,11 +88,26 @@ def _row(target: Target, seen: float | None) -> list[str]:
 def _seen(readings: list[Reading]) -> list[str]:
     """Every case of the two scenarios that have several, by their medians."""
     asked, lines = Readings(readings), [f"| | | {' | '.join(SHOWN)} |", f"|---|---|{'---:|' * len(SHOWN)}"]
-    cases = dict.fromkeys((r.scenario, r.peer, r.case) for r in readings if r.case)
+    cases = dict.fromkeys((r.scenario, r.peer, r.case) for r in readings if r.case and r.scenario not in GROWTH)
     for scenario, peer, case in cases:
         values = [asked.middle(scenario, peer, case, name) or 0.0 for name in SHOWN]
         lines.append(f"| {scenario} {case:,} | {peer} | {' | '.join(map(_number, values))} |")
     return lines
+
+
+def _growth(readings: list[Reading]) -> list[str]:
+    """A table for each scenario that was measured."""
+    asked, lines = Readings(readings), list[str]()
+    for scenario, (what, names) in GROWTH.items():
+        cases = dict.fromkeys((r.peer, r.case) for r in readings if r.scenario == scenario)
+        if not cases:
+            continue
+        lines += ["", f"| {scenario}: {what} | | {' | '.join(names)} |", f"|---:|---|{'---:|' * len(names)}"]
+        for peer, case in cases:
+            seen = (asked.middle(scenario, peer, case, name) for name in names)
+            told = " | ".join("" if value is None else _number(value) for value in seen)
+            lines.append(f"| {case:,} | {peer} | {told} |")
+    return lines[1:]
 
 
 def _replaced(page: str, name: str, content: str) -> str:

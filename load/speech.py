@@ -16,16 +16,20 @@ TEXT_BYTES = 200
 
 @dataclass(frozen=True)
 class Role:
-    """What a reader or a sender does first: `greetings` frames come back before it counts as ready."""
+    """What a reader or a sender does first: `greetings` frames come back before it counts as ready, and `replays`
+    entries that it missed. `hellos` beyond the first are other members', who take turns."""
 
     path: str = "/"
     hello: bytes = b""
     greetings: int = 0
+    hellos: tuple[bytes, ...] = ()
+    replays: int = 0
 
 
 @dataclass(frozen=True)
 class Speech:
-    """`dialect` is one that native/speech.h knows; `headers` are shared out among the members."""
+    """`dialect` is one that native/speech.h knows; `headers` are shared out among the members. `messages` beyond the
+    first are for other rooms, in turn."""
 
     dialect: str
     message: bytes
@@ -33,6 +37,7 @@ class Speech:
     sender: Role = field(default_factory=lambda: Role(path="/send"))
     subprotocol: str | None = None
     headers: tuple[str, ...] = ()
+    messages: tuple[bytes, ...] = ()
 
 
 def text() -> str:
@@ -47,17 +52,33 @@ def plain() -> Speech:
 
 def hubchat(tokens: list[str], channels: list[int], channel: int) -> Speech:
     """The MessagePack dialect: readers subscribe to `channels`, senders write into `channel`."""
-    commands = [{"do": "subscribe", "id": i, "channel": c} for i, c in enumerate(channels, 1)]
-    hello = b"".join(masked(Opcode.BINARY, _pack(command)) for command in commands)
-    send = {"do": "send", "id": 0x8000_0000, "channel": channel, "nonce": _nonce(), "text": text()}
+    return rooms(tokens, [channel], [[{"channel": one} for one in channels]])
+
+
+def rooms(tokens: list[str], written: list[int], read: list[list[dict[str, int]]], replays: int = 0) -> Speech:
+    """Senders write into the channels `written` in turn; reader by reader takes the next list of `read`, whose
+    subscriptions are as many for each, and has missed `replays` entries of them."""
+    nonce = _nonce()
+    first, *others = (_subscriptions(one) for one in read)
+    message, *messages = (_send(channel, nonce) for channel in written)
     return Speech(
         dialect="msgpack",
-        message=_pack(send),
-        reader=Role("/live", hello, 1 + len(channels)),
+        message=message,
+        reader=Role("/live", first, 1 + len(read[0]), tuple(others), replays),
         sender=Role("/live", b"", 1),
         subprotocol="hubchat.v1.msgpack",
         headers=tuple(f"Authorization: Bearer {token}" for token in tokens),
+        messages=tuple(messages),
     )
+
+
+def _subscriptions(of: list[dict[str, int]]) -> bytes:
+    commands = ({"do": "subscribe", "id": i, **more} for i, more in enumerate(of, 1))
+    return b"".join(masked(Opcode.BINARY, _pack(command)) for command in commands)
+
+
+def _send(channel: int, nonce: str) -> bytes:
+    return _pack({"do": "send", "id": 0x8000_0000, "channel": channel, "nonce": nonce, "text": text()})
 
 
 def socketio() -> Speech:

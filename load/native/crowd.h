@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "frames.h"
+#include "places.h"
 #include "plan.h"
 #include "speech.h"
 
@@ -22,9 +23,10 @@ enum phase { CLOSED, CONNECTING, SHAKING, GREETED, READY };
 struct member {
     int fd, number;
     enum phase phase;
-    int greetings_left, in_flight;
+    int greetings_left, replays_left, in_flight;
     struct bytes rest, out; /* an unfinished frame; what the socket did not take */
     uint32_t *last_of; /* by sender: the number of its newest message that this reader has */
+    struct places places; /* on hubchat, whose entries have numbers of their own */
 };
 
 static struct plan plan;
@@ -44,6 +46,17 @@ static uint64_t clock_us(void)
 static int is_sender(const struct member *m)
 {
     return m->number >= plan.readers;
+}
+
+/* Its turn among those of its role. */
+static int turn_of(const struct member *m)
+{
+    return is_sender(m) ? m->number - plan.readers : m->number;
+}
+
+static int port_of(const struct member *m)
+{
+    return plan.ports[is_sender(m) ? 0 : m->number % plan.ports_count];
 }
 
 static const struct role *role_of(const struct member *m)
@@ -101,14 +114,16 @@ static void say(struct member *m, unsigned opcode, const unsigned char *payload,
 
 static void open_next(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)plan.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int yes = 1;
     while (opened < count && opening < plan.opening_most) {
         struct member *m = &members[opened];
         m->number = opened++;
+        address.sin_port = htons((uint16_t)port_of(m));
         m->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         m->phase = CONNECTING;
         m->greetings_left = role_of(m)->greetings;
+        m->replays_left = is_sender(m) ? 0 : plan.replays;
         m->last_of = is_sender(m) ? NULL : calloc((size_t)plan.senders + 1, sizeof *m->last_of);
         opening++;
         setsockopt(m->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
@@ -121,13 +136,12 @@ static void open_next(void)
 static void ask_upgrade(struct member *m)
 {
     char request[4096];
-    int turn = is_sender(m) ? m->number - plan.readers : m->number;
     int size = snprintf(request, sizeof request,
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s%s%s%s\r\n",
-        role_of(m)->path, plan.port,
+        role_of(m)->path, port_of(m),
         plan.subprotocol ? "Sec-WebSocket-Protocol: " : "", plan.subprotocol ? plan.subprotocol : "", plan.subprotocol ? "\r\n" : "",
-        plan.headers_count ? plan.headers[turn % plan.headers_count] : "", plan.headers_count ? "\r\n" : "");
+        plan.headers_count ? plan.headers[turn_of(m) % plan.headers_count] : "", plan.headers_count ? "\r\n" : "");
     m->phase = SHAKING;
     append(&m->out, (unsigned char *)request, (size_t)size);
     watch(m, EPOLLIN, EPOLL_CTL_MOD);
@@ -142,6 +156,16 @@ static void be_ready(struct member *m)
     open_next();
 }
 
+static void say_hello(struct member *m)
+{
+    const struct pack *hellos = &role_of(m)->hellos;
+    if (hellos->count) {
+        const struct bytes *hello = &hellos->items[turn_of(m) % hellos->count];
+        append(&m->out, hello->at, hello->size);
+    }
+    flush(m);
+}
+
 static size_t take_upgrade(struct member *m, char *bytes, size_t size)
 {
     char *end = memmem(bytes, size, "\r\n\r\n", 4);
@@ -153,11 +177,21 @@ static size_t take_upgrade(struct member *m, char *bytes, size_t size)
         return 0;
     }
     m->phase = GREETED;
-    append(&m->out, role_of(m)->hello.at, role_of(m)->hello.size);
-    flush(m);
+    say_hello(m);
     if (m->phase == GREETED && m->greetings_left == 0)
         be_ready(m);
     return (size_t)(end + 4 - bytes);
+}
+
+/* What a reader missed while it was away, as far as it is hubchat's, which alone has it. */
+static void take_replay(struct member *m, const struct frame *frame)
+{
+    static size_t mark_at;
+    uint32_t number;
+    if (plan.dialect == MSGPACK && speech_hear(frame, plan.dialect, &mark_at, &number) == DELIVERY) {
+        places_note(&m->places, frame);
+        m->replays_left--;
+    }
 }
 
 static void take_frame(struct member *m, const struct frame *frame)
@@ -170,7 +204,8 @@ static void take_frame(struct member *m, const struct frame *frame)
         hear(m, frame);
     } else {
         m->greetings_left -= speech_greets(frame, plan.dialect);
-        if (m->greetings_left == 0)
+        take_replay(m, frame);
+        if (m->greetings_left == 0 && m->replays_left <= 0)
             be_ready(m);
     }
 }

@@ -4,16 +4,28 @@ from collections.abc import Callable
 
 from load.hub import Homes
 from load.plan import Note, Plan
-from load.scenarios.connects import connects
+from load.scenarios.connect import connect
 from load.scenarios.durable import durable
 from load.scenarios.fanout import fanout
-from load.scenarios.memory import memory
+from load.scenarios.history import history
+from load.scenarios.idle import idle
+from load.scenarios.nodes import nodes
+from load.scenarios.readers import readers
+from load.scenarios.rooms import rooms
+from load.scenarios.slow import slow
 from load.scenarios.starts import starts
+from load.scenarios.storm import storm
 
 SCENARIOS: dict[str, Callable[[Plan, Note, Homes], None]] = {
     "fanout": fanout,
-    "memory": memory,
+    "readers": readers,
+    "idle": idle,
     "durable": durable,
-    "connects": connects,
+    "rooms": rooms,
+    "nodes": nodes,
+    "storm": storm,
+    "slow": slow,
+    "history": history,
+    "connect": connect,
     "starts": starts,
 }

@@ -1,10 +1,12 @@
 """The virtual members count what they say they count: driven against the C loop, which loses nothing."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
-from load import peers
+from load import peers, speech
+from load.hub import Hub
 from load.members import Members
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") or shutil.which("cc")), reason="no C compiler")
@@ -22,3 +24,18 @@ def test_a_delivery_carries_the_whole_message() -> None:
     with peers.EPOLL.server() as server, Members(server, peers.EPOLL.speech(), readers=2, senders=1) as members:
         run = members.run(1, 0.2, warmup_s=0, until="delivered")
     assert run.bytes == run.deliveries * 204  # 200 of text, 4 of a frame's head
+
+
+def test_who_comes_back_gets_what_it_missed_and_who_stalled_reads_on_without_a_gap(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.settle(members=3, rooms=2, each=1)
+    coming = speech.rooms(hub.tokens, hub.channels, [[{"channel": one, "after": 0}] for one in hub.channels], replays=5)
+    with hub.node() as server, Members(server, hub.room(), readers=4, senders=2, copies=2) as members:
+        said = Members(server, speech.rooms(hub.tokens, hub.channels, [[]]), readers=0, senders=2)
+        with said as writers:
+            assert writers.say(10).messages == 10
+            members.stall()
+            with Members(server, coming, readers=6):
+                pass
+            assert writers.say(100).messages == 100
+        assert members.read(3, hub.head(server.port), within_s=20).slips == 0

@@ -8,7 +8,7 @@ from load import report
 from load.plan import Reading
 from load.targets import Readings
 
-PAGE = "".join(f"<!-- {name} -->\n<!-- /{name} -->\nby hand\n" for name in ("machine", "targets", "seen"))
+PAGE = "".join(f"<!-- {name} -->\n<!-- /{name} -->\nby hand\n" for name in ("machine", "targets", "seen", "growth"))
 
 
 def readings(hubchat_us: float, ws_per_s: float) -> list[Reading]:
@@ -29,7 +29,7 @@ def test_the_page_says_what_holds_and_what_was_missed(tmp_path: Path, hubchat_us
     written = page.read_text()
     assert f"CPU a delivery of a C epoll loop | ≤ 1.3 × | {verdict} |" in written
     assert "durable on SQLite, 50 readers | ≥ 15,000 /s | not measured |" in written
-    assert written.count("by hand") == 3
+    assert written.count("by hand") == 4
     assert (tmp_path / "pictures" / "performance-fanout.svg").exists()
 
 
@@ -40,6 +40,29 @@ def test_writing_the_page_again_replaces_what_was_there(tmp_path: Path) -> None:
     report.write(readings(6.0, 50_000.0), "second machine", page)
     assert "first machine" not in page.read_text()
     assert page.read_text().count("second machine") == 1
+
+
+def test_a_scenario_that_grows_has_a_table_and_a_picture_of_its_own(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE)
+    grown = [
+        Reading("readers", "hubchat", 0, case, {"cpu_us_per_delivery": us}) for case, us in ((10, 9.0), (100, 1.5))
+    ]
+    report.write([*readings(10.0, 1.0), *grown], "a small machine", page)
+    growth = page.read_text().split("<!-- growth -->")[1].splitlines()
+    assert growth[1].startswith("| readers: readers | | cpu_us_per_message | cpu_us_per_delivery |")
+    assert growth[3:5] == ["| 10 | hubchat |  | 9 |  |", "| 100 | hubchat |  | 1.5 |  |"]
+    assert (tmp_path / "pictures" / "performance-readers.svg").exists()
+    assert not (tmp_path / "pictures" / "performance-rooms.svg").exists()
+
+
+def test_one_case_is_compared_with_another_within_each_round() -> None:
+    told = [
+        Reading("nodes", "hubchat", turn, case, {"messages_per_s": per_s})
+        for turn, (one, two) in enumerate(((100.0, 80.0), (10.0, 5.0), (1000.0, 700.0)))
+        for case, per_s in ((1, one), (2, two))
+    ]
+    assert Readings(told).between("nodes", "messages_per_s", 2, 1) == 0.7
 
 
 def test_a_ratio_is_formed_within_each_round() -> None:

@@ -11,7 +11,7 @@ from load.servers import Side
 SETTLE_S = 2.0
 
 
-def memory(plan: Plan, note: Note, homes: Homes) -> None:
+def idle(plan: Plan, note: Note, homes: Homes) -> None:
     """The difference between a small and a large crowd, so that what a server takes once doesn't count."""
     few, many = plan.idle
     home = homes.sqlite
@@ -31,4 +31,4 @@ def memory(plan: Plan, note: Note, homes: Homes) -> None:
                 with Members(running, side.speech(), readers=many - few):
                     time.sleep(SETTLE_S)
                     each = (machine.rss_bytes(running.pid) - before) / (many - few)
-            note(Reading("memory", peer, turn, values={"bytes": each}))
+            note(Reading("idle", peer, turn, values={"bytes": each}))

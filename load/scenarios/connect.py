@@ -9,7 +9,7 @@ from load.servers import Side
 WARM = 200
 
 
-def connects(plan: Plan, note: Note, homes: Homes) -> None:
+def connect(plan: Plan, note: Note, homes: Homes) -> None:
     """With 64 handshakes under way at once. On hubchat each signs in with a token; the peers know nobody."""
     home = homes.sqlite
     sides = {
@@ -27,4 +27,4 @@ def connects(plan: Plan, note: Note, homes: Homes) -> None:
                         "per_s": plan.connects / members.connect_s,
                         "cpu_us": cpu_s / plan.connects * 1e6,
                     }
-            note(Reading("connects", peer, turn, values=values))
+            note(Reading("connect", peer, turn, values=values))

@@ -1,0 +1,96 @@
+"""What would take a community years, written into its tables directly: members, rooms and long histories.
+
+Only while no node runs on the database: nothing of it is published. The rows are those that the verbs leave.
+"""
+
+import secrets
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from hubchat.access import USUAL_SCOPES, VISIBILITIES
+from hubchat.actions.tokens import PREFIX, YEAR_MS
+from hubchat.storage.accounts import Made, NewAccount, insert_account
+from hubchat.storage.database import Connection, now_ms
+from hubchat.storage.groups import insert_group
+from hubchat.storage.sessions import hash_secret
+from hubchat.storage.tables import EntryRow, Membership
+from hubchat.storage.tokens import insert_token
+from load.speech import TEXT_BYTES
+
+CHUNK: Final = 500_000  # entries a transaction: some 200 MB of write-ahead log
+
+_NUMBERS: Final = {
+    "sqlite": "(WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i < :last) SELECT i FROM n)",
+    "postgresql": "(SELECT i FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n(i))",
+}
+_NONCES: Final = {  # that look random, as clients make them: an index takes them less kindly than what is counted up
+    "sqlite": "lower(hex(randomblob(12)))",
+    "postgresql": "md5(CAST(i AS text))",
+}
+_FILL: Final = (
+    "INSERT INTO entry (channel_id, seq, kind, author_id, at, nonce, text) "
+    "SELECT :channel, i, 'message', :author, :at + i, {nonce}, CAST(:text AS text) FROM {numbers} AS numbers"
+)
+_nonce_index: Final = next(index for index in EntryRow.__table__.indexes if index.name == "entry_nonce")  # type: ignore[attr-defined]  # SQLModel does not type it
+
+
+def insert_members(connection: Connection, count: int) -> tuple[list[Made], list[str]]:
+    """New members, and a token of each."""
+    now = now_ms()
+    people, tokens = [], []
+    for number in range(count):
+        made = insert_account(connection, NewAccount(f"crowd-{number}", f"Member {number}"), now)
+        assert made is not None, "a crowd comes once into a database"
+        token = PREFIX + secrets.token_urlsafe(32)
+        insert_token(
+            connection, made.account_id, hashed=hash_secret(token), name="load", scopes=USUAL_SCOPES,
+            expires_at=now + YEAR_MS, now=now,
+        )  # fmt: skip
+        people.append(made)
+        tokens.append(token)
+    return people, tokens
+
+
+def insert_rooms(connection: Connection, count: int) -> list[int]:
+    """New public groups, which nobody is in yet."""
+    made = (
+        insert_group(
+            connection, presets=VISIBILITIES["public"], slug=f"crowd-{number}", title=f"Crowd {number}", about=None,
+            lang=None, history="all",
+        )
+        for number in range(count)
+    )  # fmt: skip
+    return [room.id for room, _ in made]
+
+
+def insert_memberships(connection: Connection, pairs: Iterable[tuple[int, Made]]) -> None:
+    """(room, person) who is in it now."""
+    now = now_ms()
+    rest: dict[str, Any] = {"role": "member", "state": "member", "joined_at": now, "first_seq": 1, "listed": False}
+    rows = [
+        {"access_id": room, "account_id": person.account_id, "persona_id": person.persona_id, **rest}
+        for room, person in pairs
+    ]
+    connection.execute(sa.insert(Membership), rows)
+
+
+def insert_history(connection: Connection, channel: int, author: int, first: int, last: int) -> None:
+    """Messages `first` to `last` of a channel, whose head is then `last`."""
+    kind, began_at = connection.dialect.name, now_ms() - last - 1
+    fill = sa.text(_FILL.format(nonce=_NONCES[kind], numbers=_NUMBERS[kind]))
+    values = {"channel": channel, "author": author, "at": began_at, "text": "x" * TEXT_BYTES}
+    connection.execute(fill, {**values, "first": first, "last": last})
+    head = sa.text("UPDATE channel SET head = :last, head_at = :at WHERE id = :channel")
+    connection.execute(head, {"last": last, "at": began_at + last, "channel": channel})
+
+
+def drop_nonces(connection: Connection) -> None:
+    """Forgets the index of nonces, so that `make_nonces` builds it in order: filling is then three times as fast."""
+    _nonce_index.drop(connection)
+
+
+def make_nonces(connection: Connection) -> None:
+    """The index as the first migration makes it."""
+    _nonce_index.create(connection)

@@ -1,0 +1,37 @@
+"""Everybody comes back at once, as after a network's fault, and goes on from where they stood."""
+
+from hubchat.storage.channels import read_heads
+from load import machine, speech
+from load.hub import WRITERS, Homes, metrics
+from load.members import Members
+from load.plan import Note, Plan, Reading
+
+EACH = 5  # channels of a member
+READERS = 200  # members of a channel
+MISSED = 4  # entries in each of them
+
+
+def storm(plan: Plan, note: Note, homes: Homes) -> None:
+    """Members with an account each. One stays, so that the node follows the channels and keeps what is said there.
+
+    Timed from the first SYN to the last missed entry of the last member; none may be missing or doubled.
+    """
+    home = homes.crowd(plan.crowd, max(plan.rooms), EACH)
+    channels = home.channels[: plan.crowd * EACH // READERS]
+    staying = speech.rooms(home.tokens, channels, [[{"channel": channel} for channel in channels]])
+    for turn in range(plan.rounds):
+        heads = home.fill(lambda connection: read_heads(connection, channels))
+        missing = [{"channel": channel, "after": heads[channel]} for channel in channels]
+        coming = speech.rooms(
+            home.tokens, channels[:1], [missing[at : at + EACH] for at in range(0, len(missing), EACH)], EACH * MISSED
+        )
+        with home.node() as running, Members(running, staying, readers=1, senders=WRITERS) as writers:
+            writers.say(MISSED * len(channels))
+            before, before_s = metrics(running.port), machine.cpu_s(running.pid)
+            with Members(running, coming, readers=plan.crowd, opening=plan.crowd) as members:
+                cpu_s = machine.cpu_s(running.pid) - before_s
+                reads = metrics(running.port)["hubchat_reads_total"] - before["hubchat_reads_total"]
+                values = {"seconds": members.connect_s, "cpu_s": cpu_s, "cpu_us": cpu_s / plan.crowd * 1e6}
+        note(
+            Reading("storm", "hubchat", turn, plan.crowd, {**values, "reads": reads, "reads_each": reads / plan.crowd})
+        )
