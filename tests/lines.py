@@ -19,10 +19,10 @@ WAIT_S = float(os.environ.get("HUBCHAT_TEST_WAIT_S", "20"))
 class Line:
     """One connection."""
 
-    address = "127.0.0.1"
     id = "a-line"
 
-    def __init__(self, dialect: Dialect = "json") -> None:
+    def __init__(self, dialect: Dialect = "json", address: str = "127.0.0.1") -> None:
+        self.address = address
         self.kind: WireClass = wire_class(dialect, 0)
         self.heard: list[dict[str, Any]] = []
         self.writes = 0
@@ -113,8 +113,8 @@ class Lines:
     def __init__(self, node: Node) -> None:
         self.admission = Admission(node)
 
-    def open(self, caller: Caller | None = None, dialect: Dialect = "json") -> Line:
-        line = Line(dialect)
+    def open(self, caller: Caller | None = None, dialect: Dialect = "json", address: str = "127.0.0.1") -> Line:
+        line = Line(dialect, address)
         line.gateway = self.admission
         admitted = Admitted(caller, None, self.admission.node.hub.access_epoch)
         line.session = self.admission.open(line, admitted)  # type: ignore[arg-type]  # a Link, as far as it is used
