@@ -86,8 +86,10 @@ class Live:
 
 
 @asynccontextmanager
-async def live(node: Node, port: int, who: Caller | None = None, dialect: Dialect = "json") -> AsyncIterator[Live]:
-    """A connection of somebody, or a guest, once welcomed."""
+async def live(
+    node: Node, port: int, who: Caller | None = None, dialect: Dialect = "json", **options: Any
+) -> AsyncIterator[Live]:
+    """A connection of somebody, or a guest, once welcomed; `options` are further ones of websockets."""
     headers = {}
     if who is not None:
         token, _ = await make_token(node, who.account_id, "story")
@@ -97,6 +99,7 @@ async def live(node: Node, port: int, who: Caller | None = None, dialect: Dialec
         subprotocols=[Subprotocol(f"hubchat.v1.{dialect}")],
         additional_headers=headers,
         proxy=None,
+        **options,
     ) as socket:
         made = Live(socket, dialect)
         await made.until(lambda m: "welcome" in m)
