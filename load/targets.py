@@ -129,7 +129,7 @@ TARGETS = [
     Target("the same: both kernels' memory for each", 524_288, "B", _value("slow", "kernel_each", 1000), most=True),
     Target(
         "the same: what each grows by, once its socket is full",
-        1_024,
+        16_384,
         "B",
         _value("slow", "grows_each", 1000),
         most=True,
