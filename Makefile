@@ -113,6 +113,7 @@ faults: setup
 	@$(BIN)/python -m tests.faults $(SEEDS)
 
 load: setup
+	@$(BIN)/python -m load.peers
 	@$(BIN)/python -m load
 
 docs: setup chromium web

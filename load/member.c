@@ -35,7 +35,7 @@ static void send_message(struct member *m)
     struct bytes *message = &plan.messages.items[number % (uint32_t)plan.messages.count];
     flight[number % FLIGHT] = (struct message){number, m->number, plan.copies, plan.dialect == PLAIN, 1, now_us};
     speech_number(message->at, message->size, plan.dialect, number);
-    say(m, plan.dialect == SOCKETIO ? TEXT : BINARY, message->at, message->size);
+    say(m, speech_opcode(plan.dialect), message->at, message->size);
     m->in_flight++;
     in_flight++;
 }
@@ -96,6 +96,13 @@ static void take_delivery(struct member *m, const struct frame *frame, uint32_t 
     close_message(message);
 }
 
+/* In a room of XMPP senders hear everybody, and of their own that it is archived. */
+static int is_own(const struct member *m, uint32_t number)
+{
+    const struct message *message = &flight[number % FLIGHT];
+    return message->number == number && message->sender == m->number;
+}
+
 static void hear(struct member *m, const struct frame *frame)
 {
     static size_t mark_at;
@@ -105,7 +112,7 @@ static void hear(struct member *m, const struct frame *frame)
         places_note(&m->places, frame);
     if (heard == DELIVERY && !is_sender(m))
         take_delivery(m, frame, number);
-    else if (heard == REPLY || heard == FAILURE)
+    else if (heard == REPLY || heard == FAILURE || (heard == DELIVERY && plan.dialect == XMPP && is_own(m, number)))
         take_reply(number, heard == FAILURE);
     else
         tally.others += (uint64_t)measuring;

@@ -14,14 +14,22 @@ from load.targets import Readings
 COLOURS = {
     "epoll": "#8a8f98",
     "ws": "#d08770",
+    "nchan": "#c9a227",
+    "centrifuge": "#7a9e5f",
+    "centrifuge-gathering": "#b3c9a0",
     "socketio": "#b48ead",
+    "ejabberd": "#8f5d5d",
     "hubchat": "#2a7f86",
     "hubchat-postgresql": "#7fb8bd",
 }
 NAMES = {
     "epoll": "C epoll loop",
     "ws": "Node's ws",
+    "nchan": "nginx with nchan",
+    "centrifuge": "Centrifugo's engine",
+    "centrifuge-gathering": "the same, gathering 20 ms",
     "socketio": "Socket.IO, an INSERT each",
+    "ejabberd": "ejabberd, archive in PostgreSQL",
     "hubchat": "hubchat",
     "hubchat-postgresql": "hubchat on PostgreSQL",
 }
@@ -29,7 +37,7 @@ IN_FLIGHT, READERS = (1, 16, 64), (50, 200, 1000)
 
 
 def draw(readings: Readings, folder: Path) -> None:
-    """Each picture whose numbers are there."""
+    """Each picture for which hubchat was measured, with those of its peers that were too."""
     folder.mkdir(parents=True, exist_ok=True)
     style = mpl.rc_context(
         {
@@ -45,14 +53,14 @@ def draw(readings: Readings, folder: Path) -> None:
             readings,
             folder / "performance-fanout.svg",
             ("fanout", "deliveries_per_s", IN_FLIGHT),
-            ("epoll", "ws", "hubchat"),
+            ("epoll", "ws", "nchan", "centrifuge", "centrifuge-gathering", "hubchat"),
             ("messages in flight", "deliveries/s to 2,000 readers"),
         )
         _bars(
             readings,
             folder / "performance-durable.svg",
             ("durable", "messages_per_s", READERS),
-            ("socketio", "hubchat-postgresql", "hubchat"),
+            ("ejabberd", "socketio", "hubchat-postgresql", "hubchat"),
             ("readers", "durable messages/s"),
         )
 
@@ -118,13 +126,14 @@ def _bars(
     labels: tuple[str, str],
 ) -> None:
     scenario, name, cases = what
-    heights = {peer: [readings.middle(scenario, peer, case, name) for case in cases] for peer in peers}
-    if any(height is None for row in heights.values() for height in row):
+    measured = {peer: [readings.middle(scenario, peer, case, name) for case in cases] for peer in peers}
+    heights = {peer: row for peer, row in measured.items() if None not in row}  # the others were left out
+    if "hubchat" not in heights:
         return
-    figure, axes = plt.subplots(figsize=(5.2, 2.8))
-    width = 0.8 / len(peers)
+    figure, axes = plt.subplots(figsize=(7.2, 3.4))
+    width = 0.86 / len(heights)
     for index, (peer, row) in enumerate(heights.items()):
-        places = [group + (index - (len(peers) - 1) / 2) * width for group in range(len(cases))]
+        places = [group + (index - (len(heights) - 1) / 2) * width for group in range(len(cases))]
         bars = axes.bar(places, [height or 0 for height in row], width * 0.92, color=COLOURS[peer], label=NAMES[peer])
         axes.bar_label(bars, [_short(height or 0) for height in row], padding=2, fontsize=7)
     _dress(axes, cases, labels)
@@ -138,7 +147,7 @@ def _dress(axes: Axes, cases: tuple[int, ...], labels: tuple[str, str]) -> None:
     axes.set_ylabel(labels[1])
     axes.set_yscale("log")
     axes.margins(y=0.15)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _short(value: float) -> str:

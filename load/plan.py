@@ -56,13 +56,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Reading:
-    """One measurement: `case` is the readers or the messages in flight, where a scenario has several."""
+    """One measurement: `case` is the readers or the messages in flight, where a scenario has several.
+
+    `left_out` is why a peer was not measured in a whole scenario, as one sentence; then there are no values.
+    """
 
     scenario: str
     peer: str
     round: int
     case: int = 0
     values: dict[str, float] = field(default_factory=dict)
+    left_out: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Any: as `json` takes it."""

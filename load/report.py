@@ -32,6 +32,8 @@ SHOWN = (*TOLD, "delivery_p50_ms", "delivery_p99_ms", "reply_p50_ms", "reply_p99
 
 def line(reading: Reading) -> str:
     """One measurement, while the others still run."""
+    if reading.left_out:
+        return f"{reading.scenario}: {reading.peer} is left out: {reading.left_out}"
     values = {name: x for name, x in reading.values.items() if name in SHOWN} or reading.values
     told = "  ".join(f"{name} {_number(value)}" for name, value in values.items())
     return f"{reading.round} {reading.scenario} {reading.peer} {reading.case or ''}  {told}"
@@ -54,11 +56,13 @@ def kept(path: Path) -> tuple[list[Reading], str]:
 
 def show(readings: list[Reading]) -> None:
     """What is to hold, as far as it was measured."""
-    asked, table = Readings(readings), Table("what", "wanted", "seen", "")
+    asked, table, console = Readings(readings), Table("what", "wanted", "seen", ""), Console()
     for target in TARGETS:
-        if (seen := target.seen(asked)) is not None:
-            table.add_row(*_row(target, seen))
-    Console().print(table)
+        if target.seen(asked) is not None or target.beside in asked.left_out:
+            table.add_row(*_row(target, asked))
+    console.print(table)
+    for sentence in _left_out(asked):
+        console.print(sentence)
 
 
 def write(readings: list[Reading], machine: str, page_path: Path = PAGE) -> None:
@@ -67,21 +71,23 @@ def write(readings: list[Reading], machine: str, page_path: Path = PAGE) -> None
     rows = [
         ["what", "wanted", "seen", ""],
         ["---", "---:", "---:", "---"],
-        *(_row(target, target.seen(asked)) for target in TARGETS),
+        *(_row(target, asked) for target in TARGETS),
     ]
     page = page_path.read_text("utf-8")
     page = _replaced(page, "machine", machine)
-    page = _replaced(page, "targets", "\n".join(f"| {' | '.join(row)} |" for row in rows))
+    page = _replaced(page, "targets", "\n".join([*map(_joined, rows), *_left_out(asked, "\n")]))
     page = _replaced(page, "seen", "\n".join(_seen(readings)))
     page = _replaced(page, "growth", "\n".join(_growth(readings)))
+    page = _replaced(page, "connections", "\n".join(_connections(readings)))
     page_path.write_text(page, "utf-8")
     pictures.draw(asked, page_path.parent / "pictures")
 
 
-def _row(target: Target, seen: float | None) -> list[str]:
+def _row(target: Target, asked: Readings) -> list[str]:
     wanted = f"{'≤' if target.most else '≥'} {_number(target.limit)} {target.unit}"
+    seen = target.seen(asked)
     if seen is None:
-        return [target.what, wanted, "not measured", ""]
+        return [target.what, wanted, "left out" if target.beside in asked.left_out else "not measured", ""]
     return [target.what, wanted, f"{_number(seen)} {target.unit}", "holds" if target.holds(seen) else "missed"]
 
 
@@ -108,6 +114,28 @@ def _growth(readings: list[Reading]) -> list[str]:
             told = " | ".join("" if value is None else _number(value) for value in seen)
             lines.append(f"| {case:,} | {peer} | {told} |")
     return lines[1:]
+
+
+def _connections(readings: list[Reading]) -> list[str]:
+    """What a connection keeps and what it costs to make one, of each peer."""
+    asked = Readings(readings)
+    columns = {"memory, KB": ("idle", "bytes", 1e-3), "connects/s": ("connect", "per_s", 1.0)}
+    columns["CPU a connect, µs"] = ("connect", "cpu_us", 1.0)
+    lines = [_joined(["", *columns]), f"|---|{'---:|' * len(columns)}"]
+    scenarios = {scenario for scenario, _, _ in columns.values()}
+    for peer in dict.fromkeys(r.peer for r in readings if r.scenario in scenarios and r.values):
+        seen = [(asked.middle(scenario, peer, 0, name), by) for scenario, name, by in columns.values()]
+        lines.append(_joined([peer, *("" if value is None else _number(value * by) for value, by in seen)]))
+    return lines
+
+
+def _left_out(asked: Readings, before: str = "") -> list[str]:
+    """A sentence for each peer that this machine doesn't have."""
+    return [f"{before}{peer} is left out: {why}." for peer, why in asked.left_out.items()]
+
+
+def _joined(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _replaced(page: str, name: str, content: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from load import machine
 from load.compiler import CannotMeasureError
+from load.plan import Note, Reading
 from load.speech import Speech
 
 START_TIMEOUT_S = 30
@@ -26,12 +27,33 @@ class Server:
     port: int
 
 
+def _nothing() -> None:
+    """What a side needs that is always there."""
+
+
 @dataclass(frozen=True)
 class Side:
-    """One that takes its turn in a scenario: how it is started, and how members speak to it."""
+    """One that takes its turn in a scenario: how it is started, and how members speak to it.
+
+    `prepare` builds or looks for what it is made of, and raises CannotMeasureError where that can't be had.
+    """
 
     server: Callable[[], AbstractContextManager[Server]]
     speech: Callable[[], Speech]
+    prepare: Callable[[], object] = _nothing
+
+
+def here(sides: dict[str, Side], scenario: str, note: Note) -> dict[str, Side]:
+    """Those that this machine has; of each other one it is noted why it is left out."""
+    found: dict[str, Side] = {}
+    for peer, side in sides.items():
+        try:
+            side.prepare()
+        except CannotMeasureError as error:
+            note(Reading(scenario, peer, 0, left_out=str(error)))
+        else:
+            found[peer] = side
+    return found
 
 
 def on_core(core: int) -> Callable[[], None]:

@@ -1,16 +1,18 @@
 """How members speak to each server: paths, first frames, and one message as a template.
 
-In a template `MARK` stands for the message's number, which the member program fills in, and `NONCE` for a nonce's end.
+In a template `MARK` stands for the message's number, which the member program fills in, and `NONCE` for a nonce's end;
+in a hello `SELF` stands for the member's own number.
 """
 
+import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgpack
 from websockets.frames import Frame, Opcode
 
-MARK, NONCE = "#mark00000000", "#once00000000"
+MARK, NONCE, SELF = "#mark00000000", "#once00000000", "#self00000000"
 TEXT_BYTES = 200
 
 
@@ -91,6 +93,48 @@ def socketio() -> Speech:
         reader=Role(f"{path}&room=room", connect, 2),
         sender=Role(path, connect, 2),
     )
+
+
+def nchan() -> Speech:
+    """Bare WebSocket messages: readers subscribe by their path, senders publish by theirs."""
+    return replace(plain(), reader=Role("/room"))
+
+
+def centrifuge(channels: int) -> Speech:
+    """Centrifugo's protocol in JSON: readers subscribe to so many channels, senders publish into the first."""
+    path, rooms = "/connection/websocket", [f"room{number}" for number in range(max(channels, 1))]
+    connect = masked(Opcode.TEXT, b'{"id":1,"connect":{}}')
+    subscribe = [{"id": i, "subscribe": {"channel": room}} for i, room in enumerate(rooms[:channels], 2)]
+    hello = b"".join(masked(Opcode.TEXT, json.dumps(command).encode()) for command in subscribe)
+    message = f'{{"id":1000000000,"publish":{{"channel":"{rooms[0]}","data":"{text()}"}}}}'
+    return Speech(
+        dialect="centrifuge",
+        message=message.encode(),
+        reader=Role(path, connect + hello, 1 + channels),
+        sender=Role(path, connect, 1),
+    )
+
+
+def ejabberd() -> Speech:
+    """XMPP over WebSocket (RFC 7395): everybody comes in without an account, and into one room; senders hear it too.
+
+    A sender's acknowledgement is its own message as the room gives it to all, archived.
+    """
+    room = "room@conference.localhost"
+    opening = '<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="localhost" version="1.0"/>'
+    stanzas = [
+        opening,
+        '<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl" mechanism="ANONYMOUS"/>',
+        opening,
+        '<iq xmlns="jabber:client" type="set" id="bind"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>',
+        f'<presence xmlns="jabber:client" to="{room}/{SELF}">'
+        '<x xmlns="http://jabber.org/protocol/muc"><history maxstanzas="0"/></x></presence>',
+    ]
+    member = Role("/ws", b"".join(masked(Opcode.TEXT, stanza.encode()) for stanza in stanzas), 1)
+    message = (
+        f'<message xmlns="jabber:client" to="{room}" type="groupchat" id="{_nonce()}"><body>{text()}</body></message>'
+    )
+    return Speech("xmpp", message.encode(), reader=member, sender=member, subprotocol="xmpp")
 
 
 def _nonce() -> str:

@@ -11,9 +11,11 @@ class Readings:
     """What was measured, asked for by what it is."""
 
     def __init__(self, readings: Iterable[Reading]) -> None:
+        readings = list(readings)
         self._values = {
             (r.scenario, r.peer, r.case, r.round, name): value for r in readings for name, value in r.values.items()
         }
+        self.left_out = {r.peer: r.left_out for r in readings if r.left_out}  # and why
 
     def rounds(self, scenario: str, peer: str, case: int, name: str) -> dict[int, float]:
         """One value by round."""
@@ -34,10 +36,10 @@ class Readings:
         found = {key[2] for key in self._values if (key[0], key[1], key[4]) == (scenario, peer, name)}
         return {case: self.middle(scenario, peer, case, name) or 0.0 for case in sorted(found)}
 
-    def ratio(self, scenario: str, other: str, case: int, name: str) -> float | None:
-        """The median of what hubchat is to `other` within each round."""
-        ours, theirs = (self.rounds(scenario, peer, case, name) for peer in ("hubchat", other))
-        return _middle([ours[turn] / theirs[turn] for turn in ours.keys() & theirs.keys()])
+    def ratio(self, scenario: str, other: str, case: int, name: str, ours: str = "hubchat") -> float | None:
+        """The median of what `ours` is to `other` within each round."""
+        own, theirs = (self.rounds(scenario, peer, case, name) for peer in (ours, other))
+        return _middle([own[turn] / theirs[turn] for turn in own.keys() & theirs.keys()])
 
 
 def _middle(values: list[float]) -> float | None:
@@ -49,13 +51,17 @@ Seen = Callable[[Readings], float | None]
 
 @dataclass(frozen=True)
 class Target:
-    """A row of the table: what is held, to which limit, and how it is read. `most`: the limit is an upper one."""
+    """A row of the table: what is held, to which limit, and how it is read. `most`: the limit is an upper one.
+
+    `beside` is the peer without which there is nothing to be seen.
+    """
 
     what: str
     limit: float
     unit: str
     seen: Seen
     most: bool = False
+    beside: str = ""
 
     def holds(self, seen: float) -> bool:
         """Whether that is good enough."""
@@ -71,37 +77,43 @@ def _beside(scenario: str, name: str, case: int, other: int) -> Seen:
     return lambda readings: readings.between(scenario, name, case, other)
 
 
-def _times(other: str, scenario: str, name: str, case: int) -> Seen:
-    return lambda readings: readings.ratio(scenario, other, case, name)
+def _times(other: str, scenario: str, name: str, case: int, ours: str = "hubchat") -> Seen:
+    return lambda readings: readings.ratio(scenario, other, case, name, ours)
 
 
-def _of_ws(in_flight: int) -> Seen:
-    return _times("ws", "fanout", "deliveries_per_s", in_flight)
+def _cpu_a_delivery(peer: str, called: str, limit: float) -> Target:
+    what = f"2,000 readers, message by message: CPU a delivery of {called}"
+    return Target(what, limit, "×", _times(peer, "fanout", "cpu_us_per_delivery", 1), most=True, beside=peer)
 
 
-def _of_socketio(readers: int) -> Seen:
-    return _times("socketio", "durable", "messages_per_s", readers)
+def _deliveries(peer: str, called: str, in_flight: int, limit: float) -> Target:
+    what = f"2,000 readers, {in_flight} in flight: deliveries/s of {called}"
+    return Target(what, limit, "×", _times(peer, "fanout", "deliveries_per_s", in_flight), beside=peer)
+
+
+def _durable(peer: str, called: str, readers: int, limit: float, ours: str = "hubchat") -> Target:
+    database = "PostgreSQL" if ours == _POSTGRES else "SQLite"
+    what = f"durable on {database}, {readers:,} readers: messages/s of {called}"
+    return Target(what, limit, "×", _times(peer, "durable", "messages_per_s", readers, ours), beside=peer)
 
 
 _POSTGRES = "hubchat-postgresql"
-_CPU = _times("epoll", "fanout", "cpu_us_per_delivery", 1)
 _NODE_CPU = "node CPU a message, 50 readers"
+_BROADCASTERS = {"ws": "ws", "nchan": "nchan", "centrifuge": "Centrifugo's engine"}
 
 TARGETS = [
-    Target("2,000 readers, message by message: CPU a delivery of a C epoll loop", 1.3, "×", _CPU, most=True),
-    *(
-        Target(f"2,000 readers, {case} in flight: deliveries/s of ws", limit, "×", _of_ws(case))
-        for case, limit in ((1, 1), (16, 6), (64, 15))
-    ),
+    _cpu_a_delivery("epoll", "a C epoll loop", 1.3),
+    *(_cpu_a_delivery(peer, called, 1) for peer, called in _BROADCASTERS.items()),
+    *(_deliveries(peer, called, 1, 1) for peer, called in _BROADCASTERS.items()),
+    *(_deliveries(peer, peer, case, limit) for case, limit in ((16, 6), (64, 15)) for peer in ("ws", "nchan")),
     Target("idle signed-in connection with 5 subscriptions", 6_144, "B", _value("idle", "bytes"), most=True),
     *(
         Target(f"durable on SQLite, {case:,} readers", limit, "/s", _value("durable", "messages_per_s", case))
         for case, limit in ((50, 15_000), (200, 6_000), (1000, 1_700))
     ),
-    *(
-        Target(f"durable on SQLite, {case:,} readers: messages/s of Socket.IO", 10, "×", _of_socketio(case))
-        for case in (50, 200, 1000)
-    ),
+    *(_durable("socketio", "Socket.IO", readers, 10) for readers in (50, 200, 1000)),
+    *(_durable("ejabberd", "ejabberd", readers, 30) for readers in (50, 200, 1000)),
+    *(_durable("ejabberd", "ejabberd", readers, 30, _POSTGRES) for readers in (50, 200, 1000)),
     Target(
         "durable on SQLite: delivery p99, 50 readers", 15, "ms", _value("durable", "delivery_p99_ms", 50), most=True
     ),

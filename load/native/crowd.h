@@ -112,6 +112,24 @@ static void say(struct member *m, unsigned opcode, const unsigned char *payload,
     frame_mask(m->out.at + m->out.size - size, size, MASK_KEY);
 }
 
+/* The hello as it was given, with the member's own number where it says SELF. */
+static void say_hello(struct member *m)
+{
+    const struct pack *hellos = &role_of(m)->hellos;
+    if (!hellos->count)
+        return;
+    const struct bytes *hello = &hellos->items[turn_of(m) % hellos->count];
+    unsigned char *copy = malloc(hello->size + 1);
+    struct frame frame;
+    memcpy(copy, hello->at, hello->size);
+    for (size_t at = 0; frame_parse(copy + at, hello->size - at, &frame); at += frame.total) {
+        speech_fill(frame.payload, frame.length, SELF, (uint32_t)m->number);
+        say(m, frame.opcode, frame.payload, frame.length);
+    }
+    free(copy);
+    flush(m);
+}
+
 static void open_next(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -156,16 +174,6 @@ static void be_ready(struct member *m)
     open_next();
 }
 
-static void say_hello(struct member *m)
-{
-    const struct pack *hellos = &role_of(m)->hellos;
-    if (hellos->count) {
-        const struct bytes *hello = &hellos->items[turn_of(m) % hellos->count];
-        append(&m->out, hello->at, hello->size);
-    }
-    flush(m);
-}
-
 static size_t take_upgrade(struct member *m, char *bytes, size_t size)
 {
     char *end = memmem(bytes, size, "\r\n\r\n", 4);
@@ -196,9 +204,9 @@ static void take_replay(struct member *m, const struct frame *frame)
 
 static void take_frame(struct member *m, const struct frame *frame)
 {
-    int asked = speech_asks_for_life(frame, plan.dialect);
-    if (asked) {
-        say(m, asked == PING ? PONG : TEXT, asked == PING ? frame->payload : (unsigned char *)"3", asked == PING ? frame->length : 1);
+    const char *sign = speech_sign_of_life(frame, plan.dialect);
+    if (frame->opcode == PING || sign) {
+        say(m, sign ? TEXT : PONG, sign ? (const unsigned char *)sign : frame->payload, sign ? strlen(sign) : frame->length);
         flush(m);
     } else if (m->phase == READY) {
         hear(m, frame);
@@ -207,6 +215,20 @@ static void take_frame(struct member *m, const struct frame *frame)
         take_replay(m, frame);
         if (m->greetings_left == 0 && m->replays_left <= 0)
             be_ready(m);
+    }
+}
+
+/* Centrifuge gathers what it has to say into one frame, a line each; each is taken as a frame of its own. */
+static void take_lines(struct member *m, const struct frame *frame)
+{
+    struct frame line = *frame;
+    unsigned char *end = frame->payload + frame->length;
+    while (line.payload < end && m->phase >= GREETED) {
+        unsigned char *newline = memchr(line.payload, '\n', (size_t)(end - line.payload));
+        line.length = (size_t)((newline ? newline : end) - line.payload);
+        line.total = line.length + (line.payload == frame->payload ? frame->total - frame->length : 1);
+        take_frame(m, &line);
+        line.payload += line.length + 1;
     }
 }
 
@@ -227,7 +249,10 @@ static void read_from(struct member *m)
         at = take_upgrade(m, (char *)buffer, size);
     struct frame frame;
     while (m->phase >= GREETED && at < size && frame_parse(buffer + at, size - at, &frame)) {
-        take_frame(m, &frame);
+        if (plan.dialect == CENTRIFUGE && frame.opcode == TEXT)
+            take_lines(m, &frame);
+        else
+            take_frame(m, &frame);
         at += frame.total;
     }
     m->rest.size = 0;

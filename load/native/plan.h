@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { PORTS_MOST = 16 };
-enum dialect { PLAIN, MSGPACK, SOCKETIO };
+enum dialect { PLAIN, MSGPACK, SOCKETIO, CENTRIFUGE, XMPP };
 
 struct bytes {
     unsigned char *at;
@@ -79,7 +79,12 @@ static inline void plan_headers(struct plan *plan, const char *name)
 
 static inline enum dialect plan_dialect(const char *name)
 {
-    return strcmp(name, "msgpack") == 0 ? MSGPACK : strcmp(name, "socketio") == 0 ? SOCKETIO : PLAIN;
+    static const char *const NAMES[] = {"plain", "msgpack", "socketio", "centrifuge", "xmpp"};
+    for (int dialect = PLAIN; dialect <= XMPP; dialect++)
+        if (strcmp(name, NAMES[dialect]) == 0)
+            return (enum dialect)dialect;
+    fprintf(stderr, "member: no such dialect: %s\n", name);
+    exit(2);
 }
 
 static inline struct plan plan_read(int argc, char **argv)

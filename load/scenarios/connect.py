@@ -4,7 +4,7 @@ from load import machine, peers
 from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
-from load.servers import Side
+from load.servers import Side, here
 
 WARM = 200
 
@@ -16,7 +16,10 @@ def connect(plan: Plan, note: Note, homes: Homes) -> None:
         "hubchat": Side(home.node, home.nothing),
         "ws": peers.WS,
         "socketio": peers.SOCKETIO,
+        "nchan": peers.NCHAN,
+        "centrifuge": peers.centrifuge(channels=0),
     }
+    sides = here(sides, "connect", note)
     for turn in range(plan.rounds):
         for peer, side in sides.items():
             with side.server() as running, Members(running, side.speech(), readers=WARM):

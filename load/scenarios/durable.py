@@ -4,7 +4,7 @@ from load import peers
 from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
-from load.servers import Side
+from load.servers import Side, here
 
 SENDERS, IN_FLIGHT_EACH = 10, 8
 
@@ -15,7 +15,9 @@ def durable(plan: Plan, note: Note, homes: Homes) -> None:
         "hubchat": Side(homes.sqlite.node, homes.sqlite.room),
         "hubchat-postgresql": Side(homes.postgres.node, homes.postgres.room),
         "socketio": peers.SOCKETIO,
+        "ejabberd": peers.EJABBERD,
     }
+    sides = here(sides, "durable", note)
     for turn in range(plan.rounds):
         for readers in plan.durable_readers:
             for peer, side in sides.items():

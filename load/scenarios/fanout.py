@@ -4,7 +4,7 @@ from load import peers
 from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
-from load.servers import Side
+from load.servers import Side, here
 
 
 def fanout(plan: Plan, note: Note, homes: Homes) -> None:
@@ -13,8 +13,12 @@ def fanout(plan: Plan, note: Note, homes: Homes) -> None:
     sides = {
         "epoll": peers.EPOLL,
         "ws": peers.WS,
+        "nchan": peers.NCHAN,
+        "centrifuge": peers.centrifuge(),
+        "centrifuge-gathering": peers.centrifuge(gather_ms=peers.GATHER_MS),
         "hubchat": Side(home.node, home.room),
     }
+    sides = here(sides, "fanout", note)
     for turn in range(plan.rounds):
         for peer, side in sides.items():
             with (

@@ -3,10 +3,10 @@
 import time
 
 from load import machine, peers
-from load.hub import Homes
+from load.hub import GROUPS, Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
-from load.servers import Side
+from load.servers import Side, here
 
 SETTLE_S = 2.0
 
@@ -19,7 +19,11 @@ def idle(plan: Plan, note: Note, homes: Homes) -> None:
         "hubchat": Side(home.node, home.all_rooms),
         "ws": peers.WS,
         "socketio": peers.SOCKETIO,
+        "nchan": peers.NCHAN,
+        "centrifuge": peers.centrifuge(channels=GROUPS),
+        "centrifuge-gathering": peers.centrifuge(channels=GROUPS, gather_ms=peers.GATHER_MS),
     }
+    sides = here(sides, "idle", note)
     for turn in range(plan.rounds):
         for peer, side in sides.items():
             with (

@@ -8,7 +8,9 @@ from load import report
 from load.plan import Reading
 from load.targets import Readings
 
-PAGE = "".join(f"<!-- {name} -->\n<!-- /{name} -->\nby hand\n" for name in ("machine", "targets", "seen", "growth"))
+PAGE = "".join(
+    f"<!-- {name} -->\n<!-- /{name} -->\nby hand\n" for name in ("machine", "targets", "seen", "connections", "growth")
+)
 
 
 def readings(hubchat_us: float, ws_per_s: float) -> list[Reading]:
@@ -29,7 +31,7 @@ def test_the_page_says_what_holds_and_what_was_missed(tmp_path: Path, hubchat_us
     written = page.read_text()
     assert f"CPU a delivery of a C epoll loop | ≤ 1.3 × | {verdict} |" in written
     assert "durable on SQLite, 50 readers | ≥ 15,000 /s | not measured |" in written
-    assert written.count("by hand") == 4
+    assert written.count("by hand") == 5
     assert (tmp_path / "pictures" / "performance-fanout.svg").exists()
 
 
@@ -72,3 +74,30 @@ def test_a_ratio_is_formed_within_each_round() -> None:
         Reading("fanout", "ws", 0, 1, {"deliveries_per_s": 100.0}),
     ]
     assert Readings(slow_round + fast_round).ratio("fanout", "ws", 1, "deliveries_per_s") == 2.0
+
+
+def test_a_peer_that_was_left_out_is_told_on_the_page_and_on_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE)
+    absent = Reading("fanout", "nchan", 0, left_out="nginx with nchan is not installed")
+    measured = [*readings(6.0, 50_000.0), absent]
+    report.write(measured, "a small machine", page)
+    report.show(measured)
+    sentence = "nchan is left out: nginx with nchan is not installed."
+    assert f"\n\n{sentence}\n" in page.read_text()
+    assert "16 in flight: deliveries/s of nchan | ≥ 6 × | left out |" in page.read_text()
+    assert "64 in flight: deliveries/s of ws | ≥ 15 × | 2 × | missed |" in page.read_text()
+    assert sentence in capsys.readouterr().out
+    assert report.line(absent) == "fanout: nchan is left out: nginx with nchan is not installed"
+
+
+def test_the_page_says_what_a_connection_keeps_of_each_peer(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE)
+    kept = [
+        Reading("idle", peer, 0, values={"bytes": each}) for peer, each in {"hubchat": 4500.0, "ws": 9000.0}.items()
+    ]
+    report.write([*kept, Reading("connect", "ws", 0, values={"per_s": 5000.0, "cpu_us": 160.0})], "a machine", page)
+    assert "| hubchat | 4.5 |  |  |\n| ws | 9 | 5,000 | 160 |\n" in page.read_text()
