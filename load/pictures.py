@@ -27,7 +27,7 @@ NAMES = {
     "ws": "Node's ws",
     "nchan": "nginx with nchan",
     "centrifuge": "Centrifugo's engine",
-    "centrifuge-gathering": "the same, gathering 20 ms",
+    "centrifuge-gathering": "Centrifugo's, gathering 20 ms",
     "socketio": "Socket.IO, an INSERT each",
     "ejabberd": "ejabberd, archive in PostgreSQL",
     "hubchat": "hubchat",
