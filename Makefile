@@ -100,7 +100,6 @@ test: setup chromium web
 	$(call say,the server, on SQLite and on PostgreSQL)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/browser
 	$(call say,the web client)
-	@$(NPM) run --silent check
 	@$(NPM) test --silent
 	@$(NPM) run --silent size
 	$(call say,both in a browser)

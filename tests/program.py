@@ -26,8 +26,9 @@ START_S: Final = 60
 class Running:
     """A hub that serves. `said` and `logged` are what it wrote by now."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, out: Path, err: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", data: Path, port: int, out: Path, err: Path) -> None:
         self.process = process
+        self.data = data
         self.port = port
         self._out, self._err = out, err
 
@@ -86,7 +87,7 @@ class Program:
                 [HUBCHAT, "serve", "--port", str(port), *arguments], env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=stdout or told, stderr=logged,
             )  # fmt: skip
-        running = Running(process, port, out, err)
+        running = Running(process, self.data, port, out, err)
         try:
             wait_until(lambda: _answers(port) or _assert_alive(running), "the server is not ready")
             yield running

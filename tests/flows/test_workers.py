@@ -23,20 +23,32 @@ STOP_S = 2.0
 REPLACED_S = 20.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def redis() -> Iterator[RedisServer]:
+    """One for all: hubs on it have topics of their own."""
     with RedisServer() as server:
         yield server
 
 
+def of_workers(data: Path, redis: RedisServer) -> Program:
+    return Program(data, {"HUBCHAT_REDIS_URL": redis.url, "HUBCHAT_WORKERS": str(WORKERS)})
+
+
 @pytest.fixture
 def hubchat(tmp_path: Path, redis: RedisServer) -> Program:
-    return Program(tmp_path / "data", {"HUBCHAT_REDIS_URL": redis.url, "HUBCHAT_WORKERS": str(WORKERS)})
+    return of_workers(tmp_path / "data", redis)
 
 
 @pytest.fixture
 def running(hubchat: Program) -> Iterator[Running]:
     with hubchat.serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Iterator[Running]:
+    """For tests that leave it as it was."""
+    with of_workers(tmp_path_factory.mktemp("steady") / "data", redis).serving() as running:
         yield running
 
 
@@ -50,7 +62,7 @@ def is_alive(pid: int) -> bool:
 def metrics(running: Running) -> dict[str, dict[str, float]]:
     """By name, what each worker says."""
     told: dict[str, dict[str, float]] = {}
-    for family in text_string_to_metric_families(httpx2.get(f"{running.url}/metrics", timeout=2).text):
+    for family in text_string_to_metric_families(httpx2.get(f"{running.url}/metrics", timeout=1).text):
         for sample in family.samples:
             if sample.labels.keys() == {"worker"}:
                 told.setdefault(sample.name, {})[sample.labels["worker"]] = sample.value
@@ -113,10 +125,10 @@ async def test_members_of_two_workers_hear_each_other_once_and_in_order(
         assert len(said[0]) == 40
 
 
-def test_it_says_where_it_is_when_all_let_members_in_and_only_once(running: Running) -> None:
-    wait_until(lambda: running.url in running.said, "the address is not told")
-    assert len(metrics(running)["hubchat_connections"]) == WORKERS
-    assert running.said.count(running.url) == 1
+def test_it_says_where_it_is_when_all_let_members_in_and_only_once(steady: Running) -> None:
+    wait_until(lambda: steady.url in steady.said, "the address is not told")
+    assert len(metrics(steady)["hubchat_connections"]) == WORKERS
+    assert steady.said.count(steady.url) == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -190,30 +202,30 @@ def test_workers_go_with_their_parent(running: Running) -> None:
     wait_until(lambda: not any(map(is_alive, pids)), "workers serve on without a parent", 10)
 
 
-def test_metrics_are_of_all_workers_and_leave_out_one_that_sleeps(running: Running) -> None:
-    until_all_serve(running)
-    told = metrics(running)
+def test_metrics_are_of_all_workers_and_leave_out_one_that_sleeps(steady: Running) -> None:
+    until_all_serve(steady)
+    told = metrics(steady)
     assert told["hubchat_peers"] == {"1": WORKERS - 1, "2": WORKERS - 1}
     assert told["process_resident_memory_bytes"].keys() == {"1", "2"}
-    asleep = children_of(running.process.pid)[0]
+    asleep = children_of(steady.process.pid)[0]
     os.kill(asleep, signal.SIGSTOP)
     try:
-        wait_until(lambda: list(_asked(running)) == ["2"], "the other does not answer alone")
+        wait_until(lambda: list(_asked(steady)) == ["2"], "the other does not answer alone")
     finally:
         os.kill(asleep, signal.SIGCONT)
-    until_all_serve(running)
+    until_all_serve(steady)
 
 
-def test_the_port_is_taken_for_others(running: Running, tmp_path: Path) -> None:
+def test_the_port_is_taken_for_others(steady: Running, tmp_path: Path) -> None:
     other = Program(tmp_path / "other")
-    said = one_line(other.run("serve", "--port", str(running.port)))
-    assert said == f"hubchat: port {running.port} is taken; name another one by --port or HUBCHAT_PORT"
+    said = one_line(other.run("serve", "--port", str(steady.port)))
+    assert said == f"hubchat: port {steady.port} is taken; name another one by --port or HUBCHAT_PORT"
 
 
-def test_a_second_hub_on_its_sqlite_file_is_refused(running: Running, hubchat: Program) -> None:
-    done = hubchat.run("serve", "--port", str(free_port()))
+def test_a_second_hub_on_its_sqlite_file_is_refused(steady: Running) -> None:
+    done = Program(steady.data).run("serve", "--port", str(free_port()))
     assert done.returncode == 1
-    assert f"process {running.process.pid}" in one_line(done)
+    assert f"process {steady.process.pid}" in one_line(done)
 
 
 @pytest.mark.parametrize(
