@@ -21,7 +21,7 @@ READ_BACK: Final = """async (feed) => {
   let oldest = feed.querySelector('article');
   for (let step = 0; step < 300 && !said.reached; step++) {
     feed.scrollTop -= 500;
-    const line = [...feed.querySelectorAll('article')].find((one) => one.getBoundingClientRect().bottom > 150);
+    const line = [...feed.querySelectorAll('.prose')].find((one) => one.getBoundingClientRect().bottom > 150);
     const stood = line.getBoundingClientRect().top;
     for (let painted = 0; painted < 6; painted++) {
       await frame();
@@ -34,7 +34,7 @@ READ_BACK: Final = """async (feed) => {
   }
   return said;
 }"""
-"""Scrolls to the beginning, and watches in each frame how far the line that is read strays from its place (px)."""
+"""Scrolls to the beginning, and watches in each frame how far the words that are read stray from their place (px)."""
 WHERE: Final = "() => window.anchor.isConnected ? window.anchor.getBoundingClientRect().top : null"
 STILL_PX: Final = 2
 

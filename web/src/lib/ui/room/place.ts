@@ -1,10 +1,12 @@
-// Keeps the reader's place in a scrolling list. The line at the top of the view is the anchor: after anything changed
-// above it or below it, it is put back to where it was, before the browser paints. A list that sticks to its end
+// Keeps the reader's place in a scrolling list. The first line that is read is the anchor: after anything changed above
+// it or below it, its words are put back to where they were, before the browser paints. A list that sticks to its end
 // stays there, until the reader goes up: what grows or shrinks meanwhile has not moved them.
 interface Anchor {
   key: string;
-  /** From the top of the window, in CSS pixels: where the view itself moves, the line stays before one's eyes. */
+  /** From the top of the window, in CSS pixels: where the view itself moves, the words stay before one's eyes. */
   y: number;
+  /** Where the view stood then, from the top of the list: what it has moved since, the reader has moved it. */
+  stood_px: number;
 }
 
 export class Place {
@@ -13,11 +15,23 @@ export class Place {
   private stuck = true;
   /** Where the view stood when it was at the end the last time, from the top of the list, in CSS pixels. */
   private stood_px = 0;
+  private sizes: ResizeObserver | null = null;
 
   /** For the scrolling element. */
-  readonly attach = (box: HTMLElement) => this.watch(box, () => (this.box = box));
-  /** For what scrolls in it. */
-  readonly attachContent = (content: HTMLElement) => this.watch(content, () => undefined);
+  readonly attach = (box: HTMLElement) => {
+    this.box = box;
+    return this.watch(box);
+  };
+
+  /**
+   * For what scrolls in it, and for each of its lines: of a line that takes another size because of its size, as one
+   * that folds, a browser tells in the same frame only what is deeper in the page than what it has told of before.
+   */
+  readonly watch = (element: HTMLElement) => {
+    this.sizes ??= new ResizeObserver(() => this.hold());
+    this.sizes.observe(element);
+    return () => this.sizes?.unobserve(element);
+  };
 
   get key(): string | null {
     return this.anchor?.key ?? null;
@@ -30,26 +44,29 @@ export class Place {
 
   /** Whether the reader, who was at the end, has not gone up since, however far away the end is by now. */
   get isStuck(): boolean {
-    return this.stuck && this.box !== null && this.box.scrollTop >= this.stood_px;
+    return this.stuck && this.box !== null && stepFrom(this.stood_px, this.box) >= 0;
   }
 
-  /** Remembers which line is at the top of the view. */
-  note(): void {
-    const top = this.top();
-    if (top === null) return;
-    const first = this.firstBelow(top);
-    const key = first?.dataset.key;
-    this.anchor = first && key !== undefined ? { key, y: first.getBoundingClientRect().top } : null;
+  /** Remembers where the line that is read stands, or the one that somebody is about to change. */
+  note(key = this.firstRead()): void {
+    if (!this.stuck) this.hold(); // what changed since and is not told yet has moved nobody
+    const element = key === null ? null : this.element(key);
+    this.anchor =
+      this.box && key !== null && element
+        ? { key, y: wordsTop(element), stood_px: this.box.scrollTop }
+        : null;
   }
 
-  /** Puts the remembered line back to its place. */
+  /** Puts the remembered line back to its place; where the reader has scrolled since, to where that took it. */
   hold(): void {
     if (!this.box) return;
-    if (this.stuck) return this.toEnd(this.box);
+    if (this.isStuck) return this.toEnd(this.box);
     const element = this.anchor && this.element(this.anchor.key);
     if (!this.anchor || !element) return;
-    const moved = element.getBoundingClientRect().top - this.anchor.y;
+    this.anchor.y -= stepFrom(this.anchor.stood_px, this.box);
+    const moved = wordsTop(element) - this.anchor.y;
     if (Math.abs(moved) >= 1) this.box.scrollTop += moved;
+    this.anchor.stood_px = this.box.scrollTop;
   }
 
   /** Where a room opens: at the "new since" line when what is new fills more than the view, else at the end. */
@@ -102,6 +119,17 @@ export class Place {
     return this.box?.querySelector(`[data-key="${CSS.escape(key)}"]`) ?? null;
   }
 
+  /** The first line whose words begin in the view, unless the one before it fills half of it. */
+  private firstRead(): string | null {
+    const view = this.box?.getBoundingClientRect();
+    if (!view) return null;
+    const first = this.firstBelow(view.top);
+    const lines = this.lines();
+    const next = first && wordsTop(first) < view.top ? lines[lines.indexOf(first) + 1] : undefined;
+    const read = next && wordsTop(next) < view.top + view.height / 2 ? next : first;
+    return read?.dataset.key ?? null;
+  }
+
   private top(): number | null {
     return this.box?.getBoundingClientRect().top ?? null;
   }
@@ -122,11 +150,16 @@ export class Place {
     }
     return lines[low];
   }
+}
 
-  private watch(element: HTMLElement, begin: () => void) {
-    begin();
-    const sizes = new ResizeObserver(() => this.hold());
-    sizes.observe(element);
-    return () => sizes.disconnect();
-  }
+/** Where the words of a line begin: above them, name and time come and go with the line before. */
+function wordsTop(line: HTMLElement): number {
+  return (line.querySelector('[data-words]') ?? line).getBoundingClientRect().top;
+}
+
+/** How far the reader has scrolled; a list that has become too short for where they were moves the view by itself. */
+function stepFrom(stood_px: number, box: HTMLElement): number {
+  const step = box.scrollTop - stood_px;
+  const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
+  return step < 0 && isAtEnd ? 0 : step;
 }
