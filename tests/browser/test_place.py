@@ -51,6 +51,7 @@ CUT: Final = """async (feed) => {
   return Number(line.dataset.key);
 }"""
 """Scrolls so that a line is cut by the upper edge of the view, and gives its number."""
+TO_END: Final = "(feed) => feed.scrollHeight - feed.clientHeight - feed.scrollTop"
 MIDDLE: Final = """(one) => {
   const { top, bottom } = one.getBoundingClientRect();
   return (top + bottom) / 2;
@@ -218,3 +219,16 @@ def test_a_message_that_is_linked_to_stays_in_the_middle_though_long_ones_around
     ana.feed.evaluate(WATCH)
     require_still(ana)
     assert abs(aim.evaluate(MIDDLE) - ana.feed.evaluate(MIDDLE)) <= STILL_PX
+
+
+@pytest.mark.parametrize("back_px", [0, 100])
+def test_writing_on_in_a_long_draft_does_not_move_the_room(hub: Running, people: People, back_px: int) -> None:
+    ana, group = reader(hub, people, texts(60))
+    ana.open_room(group.path)
+    ana.composer.fill("\n".join(["What I would like to ask on Monday"] * 9))
+    expect(ana.messages.last).to_be_in_viewport(ratio=1)
+    ana.feed.evaluate(SCROLL, ana.feed.evaluate("(feed) => feed.scrollTop") - back_px)
+    ana.feed.evaluate(WATCH)
+    ana.composer.press_sequentially(" and more")
+    require_still(ana)
+    assert abs(ana.feed.evaluate(TO_END) - back_px) <= STILL_PX
