@@ -257,7 +257,7 @@ export class Room {
     return this.host.jobs(this.id).find((job) => job.state === 'failed' && isIt(job));
   }
 
-  /** To be called on input; others are told at most every 3 s. */
+  /** To be called on input; others are told now and then. */
   typed(): void {
     if (this.can('typing') && this.typists.mayTell(Date.now())) this.host.typing(this.id);
   }

@@ -194,6 +194,19 @@ describe('a room', () => {
     expect(room.typing).toEqual([]);
   });
 
+  it('says again that I write only when the hub passes it on for sure', async () => {
+    const room = await opened();
+    room.typed();
+    await settle(3200); // on its way a second one may catch up with the first
+    room.typed();
+    await settle();
+    expect(hub.commands('typing')).toHaveLength(1);
+    await settle(400);
+    room.typed();
+    await settle();
+    expect(hub.commands('typing')).toHaveLength(2);
+  });
+
   it('finds the message that another one answers, once', async () => {
     for (let n = 1; n <= 100; n++) lung.send(ANA.id, `${n}`);
     const room = await opened();

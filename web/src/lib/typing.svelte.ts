@@ -3,7 +3,9 @@ import { SvelteSet } from 'svelte/reactivity';
 import type { Id } from './wire';
 
 const HOLDS_MS = 6_000; // the hub repeats it at most every 3 s
-const SAID_MS = 3_000;
+// A little more than those 3 s: of two that reach the hub closer together than they were said, it drops the second, and
+// others would see nobody write until the third.
+const SAID_MS = 3_500;
 
 export class Typing {
   private readonly now = new SvelteSet<Id>();
@@ -33,7 +35,7 @@ export class Typing {
     for (const person of this.people) this.end(person);
   }
 
-  /** Whether to tell others that one is writing: at most every 3 s. */
+  /** Whether to tell others that one is writing: somewhat less often than the hub passes it on. */
   mayTell(now_ms: number): boolean {
     if (now_ms - this.saidAt < SAID_MS) return false;
     this.saidAt = now_ms;
