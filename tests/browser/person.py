@@ -1,17 +1,20 @@
 """Somebody at the hub's pages, in a browser of their own: what they do, by the words that they see."""
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 PASSWORD: Final = "seven-otters-in-the-rain"
 AT_ONCE: Final = 64  # welcome.limits.open_commands
 WAIT_S: Final = 20
+WRITTEN: Final = 60  # letters
+KEY_MS: Final = 200  # between two letters
 ISOLATES: Final = "[\u2066-\u2069]*"  # names carry them within sentences, so that no script turns the other's words
 
 
@@ -37,6 +40,17 @@ class Person:
     def say(self, text: str) -> None:
         self.composer.fill(text)
         self.composer.press("Enter")
+
+    def write_until(self, seen: Locator) -> None:
+        """Writes on until others see it: that somebody writes is said at most once in 3 s, to who is there then."""
+        for letter in itertools.islice(itertools.cycle("Soup is on the stove. "), WRITTEN):
+            self.composer.press_sequentially(letter)
+            try:
+                seen.wait_for(timeout=KEY_MS)
+            except TimeoutError:
+                continue
+            return
+        expect(seen).to_be_visible()
 
     def act(self, message: Locator, action: str) -> None:
         """Chooses from the menu of a message."""

@@ -19,8 +19,7 @@ def test_two_members_side_by_side_see_each_other_at_once(demo: Running, people: 
 
     for person in (ana, ben):
         person.enter("Lung cancer")
-    ben.composer.press_sequentially("Good mor")
-    expect(ana.sees("Ben Whitfield is writing …")).to_be_visible()
+    ben.write_until(ana.sees("Ben Whitfield is writing …"))
     ben.say("Good morning from Leeds")
     expect(ana.message("Good morning from Leeds")).to_be_visible()
     expect(ana.sees("Ben Whitfield is writing …")).to_be_hidden()

@@ -42,8 +42,7 @@ def room(ana: Person, ben: Person) -> None:
     if (people := ana.page.get_by_role("tab", name="People")).is_visible():
         people.click()
         expect(ana.page.get_by_role("tabpanel")).to_contain_text("2 here now")
-    ben.composer.press_sequentially("Soup")
-    expect(ana.sees("Ben Whitfield is writing …")).to_be_visible()
+    ben.write_until(ana.sees("Ben Whitfield is writing …"))
 
 
 def groups(ana: Person, _: Person) -> None:
