@@ -12,8 +12,6 @@ from typing import Final, NamedTuple
 from hubchat.addresses import advise, home
 from hubchat.channels.bus import Signal
 from hubchat.channels.encoded import Encoded
-from hubchat.channels.redis_bus import RedisBus
-from hubchat.channels.redis_servers import servers_at
 from hubchat.errors import OperatorError
 from hubchat.folder import FolderError, is_open_to_others, try_folder
 from hubchat.logs import set_up
@@ -114,6 +112,9 @@ async def database_found(settings: Settings) -> list[Finding]:
 
 async def bus_found(url: str) -> Finding:
     """Whether Redis carries something from this machine to itself."""
+    from hubchat.channels.redis_bus import RedisBus  # as in node.py: only where there is Redis
+    from hubchat.channels.redis_servers import servers_at
+
     try:
         bus = RedisBus(servers_at(url), log_id=0, node=new_id())
     except OperatorError as error:

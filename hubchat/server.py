@@ -187,6 +187,7 @@ class Server(uvicorn.Server):
 
 def settle_memory() -> None:
     """What is there after the start stays: the collector need not look at it again, and may look less often."""
+    gc.enable()  # the command line begins without it
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_FIRST, 20, 50)

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from hubchat.errors import HubError
 from hubchat.storage.database import FORBIDDEN, Unavailable
@@ -57,6 +55,9 @@ def explain(error: HubError) -> tuple[str, str]:
 
 def look(connection: sa.Connection) -> Look:
     """Raises nothing of its own; `schema` is `none` where no hub was started on it yet."""
+    from alembic.migration import MigrationContext  # as in schema.py: a start can do without Alembic
+    from alembic.script import ScriptDirectory
+
     found = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory(str(Path(__file__).parent / "migrations")).walk_revisions()}
     is_known = found is None or found in known or is_current(connection)

@@ -1,5 +1,6 @@
 """What commands print, and how they say what can't be done."""
 
+import gc
 import io
 import sqlite3
 import subprocess
@@ -239,3 +240,26 @@ def test_help_is_there_before_anything_heavy_is_loaded() -> None:
         "import sys, hubchat.cli; sys.exit(not sys.modules.keys().isdisjoint({'sqlalchemy', 'pydantic', 'uvicorn'}))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+
+
+def test_what_a_hub_of_one_node_can_do_without_is_not_loaded(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana")  # Alembic makes the database
+    script = """
+import atexit, sys
+from hubchat import cli
+sys.argv = ["hubchat", "user", "add", "ben"]
+atexit.register(lambda: print(*sorted({"alembic", "hubchat.demo", "redis", "uvicorn"} & sys.modules.keys())))
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[1:] == [""]
+
+
+def test_a_served_hub_collects_garbage_though_the_command_line_begins_without() -> None:
+    script = "import gc, hubchat.server; gc.disable(); hubchat.server.settle_memory(); assert gc.isenabled()"
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+
+
+def test_a_command_leaves_the_collector_as_it_was(hubchat: Call) -> None:
+    hubchat("user", "add", "A-B")
+    assert gc.isenabled()
