@@ -98,7 +98,7 @@ format: setup
 
 test: setup chromium web
 	$(call say,the server, on SQLite and on PostgreSQL)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/browser
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 	$(call say,the web client)
 	@$(NPM) test --silent
 	@$(NPM) run --silent size

@@ -7,7 +7,20 @@ import pytest
 
 from tests.servers import PostgresServer
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "data"
+TESTS = Path(__file__).resolve().parent
+CORPUS = TESTS.parents[1] / "shared" / "data"
+LONG = (
+    "faults/test_seeds.py",
+    "flows/test_serve.py",
+    "channels/test_rules.py",
+    "blackbox/test_cli.py",
+    "flows/test_workers.py",
+    "nodes/test_upgrade.py",
+    "flows/test_crash.py",
+    "blackbox/test_patience.py",
+    "blackbox/test_restarting.py",
+)
+"""Files of half a minute and more, the longest first: one begun last would be waited for alone."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,7 +33,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         (left_out if any(map(item.get_closest_marker, absent)) else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = kept
+    items[:] = sorted(kept, key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    file = item.path.relative_to(TESTS).as_posix()
+    return LONG.index(file) if file in LONG else len(LONG)
 
 
 @pytest.fixture(scope="session")

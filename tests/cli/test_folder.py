@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubchat.folder import FolderError, open_folder
+from tests.cli.conftest import Call
 from tests.program import Program, one_line
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
@@ -61,16 +62,18 @@ def test_a_read_only_folder_is_told_in_one_line(tmp_path: Path, words: list[str]
 
 
 @pytest.mark.parametrize("inside", ["", "file", "file/data", "new/data"])
-def test_it_is_tried_in_the_same_words_and_left_as_it_is(tmp_path: Path, inside: str) -> None:
+def test_it_is_tried_in_the_same_words_and_left_as_it_is(hubchat: Call, tmp_path: Path, inside: str) -> None:
     (tmp_path / "file").touch()
-    hubchat = Program(tmp_path / inside if inside else Path("/proc/nope"))
-    looked = hubchat.run("doctor")
+    data = str(tmp_path / inside if inside else Path("/proc/nope"))
+    looked = hubchat("doctor", "--data", data)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    started = hubchat.run("user", "add", "ana")
-    assert (looked.returncode, started.returncode) == ((0, 0) if inside == "new/data" else (1, 1))
-    if started.returncode:
-        said, todo = one_line(started).removeprefix("hubchat: ").split("; ")
-        assert f"wrong data folder: {said}\n      {todo}\n" in looked.stdout
+    started = hubchat("user", "add", "ana", "--data", data)
+    assert (looked.code, started.code) == ((0, 0) if inside == "new/data" else (1, 1))
+    if started.code:
+        assert started.out == ""
+        (line,) = started.err.splitlines()
+        said, todo = line.removeprefix("hubchat: ").split("; ")
+        assert f"wrong data folder: {said}\n      {todo}\n" in looked.out
 
 
 def test_a_read_only_database_is_told_in_one_line(tmp_path: Path) -> None:

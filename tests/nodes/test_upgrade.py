@@ -39,7 +39,7 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH."""
     folder = tmp_path_factory.mktemp("next")
     code = folder / "hubchat"
-    shutil.copytree(Path(hubchat.__file__).parent, code, ignore=shutil.ignore_patterns("static", "__pycache__"))
+    shutil.copytree(Path(hubchat.__file__).parent, code, ignore=shutil.ignore_patterns("static", "*.pyc.*"))
     (code / "storage" / "migrations" / "versions" / f"v{NEXT}_novelty.py").write_text(MIGRATION)
     schema = code / "storage" / "schema.py"
     told = schema.read_text()
