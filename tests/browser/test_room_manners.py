@@ -1,11 +1,23 @@
 """What the room does of itself: where the focus goes, what stays and what goes away."""
 
 import re
+from typing import Final
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.people import People
 from tests.program import Running
+
+BANNER_GONE: Final = """() => {
+  window.banner = { seen: false, gone: false };
+  const place = document.querySelector('.banner-place');
+  new MutationObserver(() => {
+    const isThere = place.querySelector('.banner') !== null;
+    window.banner.gone ||= window.banner.seen && !isThere;
+    window.banner.seen ||= isThere;
+  }).observe(place, { childList: true, subtree: true });
+}"""
+"""Sees whether the banner goes once it is there."""
 
 
 def test_entering_a_room_says_its_name_and_leads_to_where_one_writes(hub: Running, people: People) -> None:
@@ -112,6 +124,25 @@ def test_the_banner_stands_above_the_room_and_covers_none_of_it(hub: Running, pe
     assert after
     assert banner["y"] + banner["height"] <= heading["y"]
     assert abs(after["y"] - before["y"]) < 2, "what is read stays where it is"
+
+
+def test_the_banner_stays_from_a_lost_connection_to_the_next_one(hub: Running, people: People) -> None:
+    ana = people.member(hub, "Ana")
+    group = people.group(ana)
+    lines: list[WebSocketRoute] = []
+
+    def connect(line: WebSocketRoute) -> None:
+        lines.append(line)
+        if len(lines) == 1:  # the hub answers the first one only
+            line.connect_to_server()
+
+    ana.page.route_web_socket("**/live", connect)
+    ana.open_room(group.path)
+    expect(ana.composer).to_be_visible()
+    ana.page.evaluate(BANNER_GONE)
+    lines[0].close(code=1012)
+    expect(ana.banner).to_contain_text("Connecting …")
+    assert ana.page.evaluate("window.banner") == {"seen": True, "gone": False}
 
 
 def test_times_of_twelve_hours_stay_in_their_column(hub: Running, people: People) -> None:
