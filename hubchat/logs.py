@@ -32,8 +32,11 @@ def name(**ids: str) -> None:
     _ids.set(ids)
 
 
-def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = None) -> None:
-    """Sends what hubchat logs from `level` up to `stream` (standard error), of others only warnings."""
+def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = None, worker: int | None = None) -> None:
+    """Sends what hubchat logs from `level` up to `stream` (standard error), of others only warnings.
+
+    Where several processes write to one stream, each line says which `worker` it is of.
+    """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -43,6 +46,7 @@ def set_up(level: str, form: Literal["text", "json"], stream: TextIO | None = No
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.stdlib.ExtraAdder(),
                 _with_ids,
+                *([] if worker is None else [_of_worker(worker)]),
                 _without_words,
             ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
@@ -62,6 +66,14 @@ def _with_ids(_logger: Any, _name: str, event: Event) -> Event:
     for kind, told in _ids.get({}).items():
         event.setdefault(kind, told)
     return event
+
+
+def _of_worker(number: int) -> Processor:
+    def tell(_logger: Any, _name: str, event: Event) -> Event:
+        event.setdefault("worker", number)
+        return event
+
+    return tell
 
 
 def _without_words(_logger: Any, _name: str, event: Event) -> Event:

@@ -87,11 +87,13 @@ def serve(
     started: Started,
     worker: Worker | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; a second one ends the process at once. A worker goes once, and with its parent.
+    """Serves until SIGINT or SIGTERM; a second one ends the process at once.
 
+    A worker stops at SIGTERM, and when its parent is gone.
     `started` is awaited with the node and the port once members are let in. Raises what opening the node raises.
     """
-    logs.set_up("error", settings.log_format)  # what hinders the start is told once, by whoever called
+    number = worker.number if worker else None
+    logs.set_up("error", settings.log_format, worker=number)  # what hinders the start is told once, by whoever called
     raise_open_files()
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -121,7 +123,7 @@ async def _serve(
     with stop.on_signals(loop):
         try:
             async with open_node() as node:
-                logs.set_up(settings.log_level, settings.log_format)
+                logs.set_up(settings.log_level, settings.log_format, worker=worker.number if worker else None)
                 server = Server(_config(settings, node, worker))
                 stop.server = server
                 await server.run_on(sockets, lambda: started(node, sockets[0].getsockname()[1]))

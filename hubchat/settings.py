@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="localhost", description="the address, or name for several, to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")
-    workers: PositiveInt = Field(default=1, description="processes on the port; more than one need Redis")
+    workers: PositiveInt = Field(default=1, description="processes on the port; several need Redis")
     demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
     signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
     guests: bool = Field(default=True, description="whether people without an account read public groups")
@@ -146,7 +146,7 @@ def _require_workers(settings: Settings) -> None:
     if settings.demo:
         raise SettingsError(f"{name}: the demo runs in one process; leave --workers out")
     if settings.redis_url is None:
-        raise SettingsError(f"{name}: more than one process need Redis between them; name it by HUBCHAT_REDIS_URL")
+        raise SettingsError(f"{name}: several processes need Redis between them: set HUBCHAT_REDIS_URL")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def serve(settings: Settings) -> None:
                 server.serve(settings, sockets, partial(_open, settings), _greet)
             else:
                 listening.close()  # nobody else has the port; now each worker takes it by itself, and shares it
-                import hubchat.channels.redis_bus  # noqa: F401  # before the workers part, that they share its memory
+                import hubchat.channels.redis_bus  # noqa: F401  # before they part: 10 MB of each worker's
 
                 logs.set_up(settings.log_level, settings.log_format)
                 workers.run(settings.workers, partial(_work, settings, port))

@@ -5,6 +5,7 @@ node of its own; what they have in common is the port (SO_REUSEPORT, so that the
 folder, the database and Redis.
 """
 
+import gc
 import logging
 import os
 import select
@@ -30,7 +31,9 @@ STOP_S: Final = 15.0  # a node goes within 10 s; what does not is killed, and ha
 STEADY_S: Final = 10.0  # who lived as long is replaced at once, others after a pause
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0  # as long as a database may well be away
+HEARD: Final = (*SIGNALS, signal.SIGCHLD)
 READY: Final = b"ready\n"
+FOLDER_BYTES: Final = 85  # of the 104 that a socket's name may have on every system, what its own part leaves
 LINE_BYTES: Final = 16_384  # of what a worker says before it ends; a place with all its frames takes 2 KB
 
 Work = Callable[[Worker, Callable[[], None], bool], None]
@@ -60,10 +63,14 @@ def run(count: int, work: Work) -> None:
 
     Returns when all are gone. Raises CannotStart when one of the first ones can't begin; no other goes on then.
     """
+    gc.collect()
+    gc.freeze()  # a worker's collector would touch, and so copy, all it has from here: 20 of its 65 MB
     with (
         tempfile.TemporaryDirectory(prefix="hubchat-", ignore_cleanup_errors=True) as folder,
         _bell() as bell,
     ):
+        if len(os.fsencode(folder)) > FOLDER_BYTES:
+            raise CannotStart(f"{tempfile.gettempdir()} is too long a name for workers' sockets: set TMPDIR to another")
         Workers(count, work, Path(folder), bell).run()
 
 
@@ -138,9 +145,11 @@ class Workers:
         mouth = os.fdopen(fd, "wb", buffering=0)
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # a child that still has our handlers would ring our bell
         pid = os.fork()
         if pid == 0:
             self._be_worker(place, mouth)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         mouth.close()
         place.pid, place.said, place.is_ready, place.since = pid, b"", False, monotonic()
 
@@ -152,6 +161,7 @@ class Workers:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the parent passes it on
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
             for fd in [self._life, *(other.ear for other in self._places if other.ear >= 0)]:
                 os.close(fd)
             worker = Worker(place.number, self._folder, self._breath)
@@ -199,8 +209,7 @@ class Workers:
 
     def _stop(self) -> None:
         if self._stop_by is not None:  # the second time
-            self._end_all()
-            os._exit(AT_ONCE)
+            raise SystemExit(AT_ONCE)
         self._stop_by = monotonic() + STOP_S
         for place in self._places:
             if place.pid:
@@ -230,7 +239,7 @@ def _bell() -> Iterator[socket.socket]:
     bell, rope = socket.socketpair()
     with bell, rope:
         rope.setblocking(False)
-        before = {one: signal.signal(one, lambda *_: None) for one in (*SIGNALS, signal.SIGCHLD)}
+        before = {one: signal.signal(one, lambda *_: None) for one in HEARD}
         former = signal.set_wakeup_fd(rope.fileno(), warn_on_full_buffer=False)
         try:
             yield bell

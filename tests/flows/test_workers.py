@@ -1,13 +1,18 @@
 """`hubchat serve --workers`: several processes on one port, which are one hub to whoever comes."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import httpx2
 import pytest
@@ -163,13 +168,17 @@ def test_control_c_in_a_terminal_reaches_all_processes_and_stops_in_good_order(h
         process.wait()
 
 
-def test_a_second_interrupt_ends_all_at_once(running: Running) -> None:
-    pids = children_of(running.process.pid)
-    os.kill(pids[0], signal.SIGSTOP)  # it can't go in good order
-    began_s = time.monotonic()
-    assert running.stop(signal.SIGINT, signal.SIGINT) == 130
-    assert time.monotonic() - began_s < STOP_S
-    assert not any(map(is_alive, pids))
+def test_a_second_interrupt_ends_all_at_once_and_leaves_nothing_behind(hubchat: Program) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # the test's own has too long a name
+        hubchat.environment["TMPDIR"] = folder
+        with hubchat.serving() as running:
+            pids = children_of(running.process.pid)
+            os.kill(pids[0], signal.SIGSTOP)  # it can't go in good order
+            began_s = time.monotonic()
+            assert running.stop(signal.SIGINT, signal.SIGINT) == 130
+            assert time.monotonic() - began_s < STOP_S
+        assert not any(map(is_alive, pids))
+        assert not list(Path(folder).iterdir())
 
 
 async def test_a_killed_worker_is_replaced_and_its_members_come_back(running: Running, hubchat: Program) -> None:
@@ -192,6 +201,7 @@ async def test_a_killed_worker_is_replaced_and_its_members_come_back(running: Ru
     until_all_serve(running)
     assert before[1] in children_of(running.process.pid)
     assert f"pid={before[0]}" in running.logged
+    wait_until(lambda: re.search("a node is gone .*worker=2", running.logged), "no line says whose it is")
     assert "signal 9" in running.logged
 
 
@@ -228,6 +238,50 @@ def test_a_second_hub_on_its_sqlite_file_is_refused(steady: Running) -> None:
     assert f"process {steady.process.pid}" in one_line(done)
 
 
+FALLING: Final = """
+import os
+import signal
+from pathlib import Path
+
+from hubchat import logs, workers
+
+logs.set_up("info", "json")
+begun = Path("begun")
+
+
+def work(worker, ready, greets):
+    if begun.exists():
+        raise MemoryError
+    ready()
+    if worker.number == 2:
+        begun.touch()
+        os.kill(os.getpid(), 9)
+    while True:
+        signal.pause()
+
+
+workers.run(2, work)
+"""
+
+
+def test_one_that_falls_again_and_again_is_started_after_longer_and_longer_pauses(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", FALLING], cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        told = [json.loads(process.stderr.readline()) for _ in range(4)]
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert [line["worker"] for line in told] == [2] * 4
+    assert [line["in_s"] for line in told] == [0.5, 1.0, 2.0, 4.0]
+    assert [line["why"].splitlines()[0] for line in told] == ["signal 9", *["our fault: builtins.MemoryError"] * 3]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -241,6 +295,15 @@ def test_what_hinders_the_start_is_said_once_and_ends_all(
     done = Program(hubchat.data, {**hubchat.environment, **settings}).run("serve", "--port", str(free_port()))
     assert done.returncode == 1
     assert said in one_line(done)
+
+
+def test_a_folder_with_too_long_a_name_for_their_sockets_is_said_in_one_line(hubchat: Program, tmp_path: Path) -> None:
+    folder = tmp_path / ("long-" * 20)
+    folder.mkdir()
+    done = Program(hubchat.data, {**hubchat.environment, "TMPDIR": str(folder)}).run("serve", "--port", "0")
+    assert done.returncode == 1
+    assert "set TMPDIR to another" in one_line(done)
+    assert not list(folder.iterdir())
 
 
 def _is_ready(port: int) -> bool:
