@@ -14,6 +14,7 @@ from hubchat.channels.readings import Readings
 from hubchat.channels.recent import Recent
 from hubchat.channels.rights import Rights
 from hubchat.channels.watch import Watch
+from hubchat.otlp import open_traces
 from hubchat.passwords import Passwords
 from hubchat.presence.audience import Audience
 from hubchat.presence.tracker import Tracker
@@ -26,7 +27,7 @@ from hubchat.storage.schema import migrate, read_hub
 from hubchat.storage.sessions import Caller, note_uses, read_callers
 from hubchat.storage.standings import Seat, read_seats
 from hubchat.throttle import Throttle
-from hubchat.traces import Traces, open_traces
+from hubchat.traces import Traces
 
 Key = tuple[Literal["session", "token"], str]
 

@@ -152,7 +152,7 @@ def test_settings_that_do_not_go_together_are_told_as_the_start_tells_them(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("HUBCHAT_WORKERS", "4", "HUBCHAT_WORKERS: more than one process"),
+        ("HUBCHAT_WORKERS", "4", "HUBCHAT_WORKERS: several processes need Redis"),
         ("HUBCHAT_TRUSTED_PROXIES", "foo", "HUBCHAT_TRUSTED_PROXIES: want addresses or networks"),
         ("HUBCHAT_TRUSTED_PROXIES", "127.0.0.1, 10.1.2.3/8", "HUBCHAT_TRUSTED_PROXIES: want addresses or networks"),
         ("HUBCHAT_PROT", "8001", "HUBCHAT_PROT is no setting; HUBCHAT_PORT is one"),

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from hubchat import traces
+from hubchat import otlp
 from hubchat.channels.items import Message
 from hubchat.errors import OperatorError
+from hubchat.traces import Place, Step
 from tests.collector import Collector, Span
 from tests.community import open_community
 from tests.lines import WAIT_S, Lines
@@ -147,8 +148,8 @@ async def test_a_collector_that_is_not_well_holds_nobody_up_and_what_it_misses_i
     database_url: str, tmp_path: Path, collector: Collector, how: str, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(traces, "WAITING", 100)
-    monkeypatch.setattr(traces, "SEND_S", 0.5)
+    monkeypatch.setattr(otlp, "WAITING", 100)
+    monkeypatch.setattr(otlp, "SEND_S", 0.5)
     collector.hangs = True
     url = f"http://user:a-password@127.0.0.1:{free_port()}" if how == "away" else collector.url
     async with traced(database_url, tmp_path / "one", url, traces_ratio=1) as one:
@@ -162,7 +163,7 @@ async def test_a_collector_that_is_not_well_holds_nobody_up_and_what_it_misses_i
         assert one.node.traces.dropped > 0
         await until(lambda: "not taken" in caplog.text, WAIT_S)
         began = monotonic()
-    assert monotonic() - began < 2 * traces.CLOSE_S + 1
+    assert monotonic() - began < 2 * otlp.CLOSE_S + 1
     assert caplog.text.count("not taken") == 1
     assert "a-password" not in caplog.text
 
@@ -171,20 +172,20 @@ async def test_a_collector_that_comes_back_is_sent_what_comes_then(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(traces, "EVERY_S", 0.01)
+    monkeypatch.setattr(otlp, "EVERY_S", 0.01)
     taken, sent = iter([False, True, True]), []
 
-    def export(steps: list[traces.Step]) -> bool:
+    def export(steps: list[Step]) -> bool:
         sent.append(steps)
         return next(taken)
 
-    sender = traces.Sender(export)
+    sender = otlp.Sender(export)
     for number in range(3):
-        sender.add(traces.Step("message", traces.Place(1, 1), None, 0.0, 0.0, {}))
+        sender.add(Step("message", Place(1, 1), None, 0.0, 0.0, {}))
         await until(lambda number=number: len(sent) == number + 1, WAIT_S)  # type: ignore[misc]
     sender.close()
     assert sender.dropped == 1
-    assert [record.message for record in caplog.records if record.name == "hubchat.traces"] == [
+    assert [record.message for record in caplog.records if record.name == "hubchat.otlp"] == [
         "traces are not taken where HUBCHAT_TRACES says; they are dropped, and all else goes on",
         "traces are taken again",
     ]
@@ -219,4 +220,4 @@ def test_a_hub_without_traces_does_not_even_load_what_sends_them() -> None:
     ],
 )
 def test_traces_go_to_the_collectors_usual_path_or_to_the_one_that_is_named(url: str, posted: str) -> None:
-    assert traces.endpoint_of(url) == posted
+    assert otlp.endpoint_of(url) == posted
