@@ -37,8 +37,10 @@ def _statements(hub: Community) -> Iterator[list[str]]:
             said.append(statement)
 
     sa.event.listen(engine, "before_cursor_execute", hear)
-    yield said
-    sa.event.remove(engine, "before_cursor_execute", hear)
+    try:
+        yield said
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", hear)
 
 
 async def _crowd(hub: Community) -> None:

@@ -1,10 +1,13 @@
-// Of answers that overtake each other, the one to the last question counts.
+// Of answers that overtake each other, the one to the last question counts; of refusals too.
 
-/** Each call begins a question; what it gives tells, when the answer is there, whether none was asked since. */
-export function newest(): () => () => boolean {
+/** Gives a function that asks: what comes back for a question is dropped once another one was asked. */
+export function newest() {
   let asked = 0;
-  return () => {
+  return async <T>(question: Promise<T>, take: (answer: T) => void, refuse: (error: unknown) => void) => {
     const mine = ++asked;
-    return () => mine === asked;
+    await question.then(
+      (answer) => mine === asked && take(answer),
+      (error: unknown) => mine === asked && refuse(error),
+    );
   };
 }
