@@ -98,12 +98,12 @@ format: setup
 
 test: setup chromium web
 	$(call say,the server, on SQLite and on PostgreSQL)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 	$(call say,the web client)
 	@$(NPM) test --silent
 	@$(NPM) run --silent size
 	$(call say,both in a browser)
-	@$(BIN)/python -m pytest -q tests/browser
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
 
 conformance: setup
 	@$(BIN)/python -m pytest -q -m conformance
