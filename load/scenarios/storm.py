@@ -19,8 +19,8 @@ def storm(plan: Plan, note: Note, homes: Homes) -> None:
     """
     home = homes.crowd(plan.crowd, max(plan.rooms), EACH)
     channels = home.channels[: plan.crowd * EACH // READERS]
-    staying = speech.rooms(home.tokens, channels, [[{"channel": channel} for channel in channels]])
     for turn in range(plan.rounds):
+        staying = speech.rooms(home.tokens, channels, [[{"channel": channel} for channel in channels]])
         heads = home.fill(lambda connection: read_heads(connection, channels))
         missing = [{"channel": channel, "after": heads[channel]} for channel in channels]
         coming = speech.rooms(
