@@ -15,6 +15,7 @@ from hubchat.channels.encoded import Encoded
 from hubchat.channels.hub import Hub
 from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.turns import SLICE_S
+from hubchat.faults import log_fault
 from hubchat.storage.entries import read_range
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,12 @@ class Catchup:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self._context = Context()  # of nobody in particular, whoever was added first
         self._behind: dict[Reader, deque[Subscription]] = {}
         self._reading: dict[tuple[int, int], _Read] = {}
         self._reads = asyncio.Semaphore(READS)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._scheduled = False
         self.replayed = 0  # entries, since the start
+        hub.turns.replay = self._turn
 
     @property
     def behind(self) -> int:
@@ -61,28 +61,26 @@ class Catchup:
             self.hub.enter(subscription)
             return
         self._behind.setdefault(subscription.reader, deque()).append(subscription)
-        self._schedule()
+        self.hub.turns.schedule()
 
     def forget(self, reader: Reader) -> None:
         """Drops a reader that is gone or lags again; its subscriptions keep their positions."""
         self._behind.pop(reader, None)
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn, context=self._context)
-
     def _turn(self) -> None:
+        """At a turn's end, before its replies and entries are written; what is left goes with the next one."""
         deadline = monotonic() + SLICE_S
         for reader in list(self._behind):
             subscriptions = self._behind.pop(reader, None)
-            if subscriptions and self._advance(reader, subscriptions):
-                self._behind[reader] = subscriptions  # at the end: readers take turns
+            try:
+                if subscriptions and self._advance(reader, subscriptions):
+                    self._behind[reader] = subscriptions  # at the end: readers take turns
+            except Exception as error:  # noqa: BLE001  # one reader's fault is no other's
+                log_fault(log, error, "a reader can't be caught up:")
             if monotonic() > deadline:
                 break
-        self._scheduled = False
         if self._behind:
-            self._schedule()
+            self.hub.turns.schedule()
 
     def _advance(self, reader: Reader, subscriptions: deque[Subscription]) -> bool:
         """Posts up to a turn's bytes from `recent`. False when the reader is done, lags, or waits for a read."""
@@ -135,7 +133,7 @@ class Catchup:
             waiting = self._behind.setdefault(reader, subscriptions)
             if waiting is not subscriptions:  # others were added while this one was read
                 waiting.extendleft(reversed(subscriptions))
-            self._schedule()
+            self.hub.turns.schedule()
 
     def _post_page(self, subscription: Subscription, page: list[Encoded], changed: set[int]) -> None:
         parts: list[bytes] = []

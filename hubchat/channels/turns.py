@@ -34,6 +34,7 @@ class Sink(Protocol):
 class Turns:
     """Gathers what is posted in a turn, and writes it at the turn's end; `before` adds to it just before.
 
+    `replay` is asked before that for what readers missed, so that it goes out with the reply that it follows.
     While a large turn is being written in slices, what is posted waits for the next one. `written` hears of its end.
     """
 
@@ -46,6 +47,7 @@ class Turns:
         self._before = before
         self._counts = counts
         self._all_written = written
+        self.replay: Callable[[], None] = _nothing
         self._context = Context()  # of nobody in particular, whoever posted first
         self._posted: dict[Sink, list[bytes]] = {}
         self._outgoing: dict[Sink, bytes] = {}
@@ -87,6 +89,7 @@ class Turns:
         try:
             if not self._outgoing:
                 self._wanted = False
+                self.replay()
                 posted, self._posted = self._posted, {}
                 self._outgoing = self._before(posted)
                 self._counts.writes += len(self._outgoing)
@@ -110,3 +113,7 @@ class Turns:
                 write(data)
             if monotonic() > deadline:
                 return
+
+
+def _nothing() -> None:
+    """Nobody is behind where nobody catches up."""

@@ -1,5 +1,6 @@
 """The opening handshake of `/live`: what is asked, what is answered, and what is refused and why. No I/O."""
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +8,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
-from websockets.datastructures import Headers
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import InvalidHandshake, NegotiationError
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.http11 import Request
@@ -97,18 +97,28 @@ def negotiate(request: Request, rules: Rules, name: str) -> Handshake:
     """Check an upgrade request (RFC 6455, 4.2) and settle dialect and compression; `name` is its id. Raises Refused."""
     if request.path.partition("?")[0] != PATH:
         raise Refused.because(HubError("path_unknown"))
-    server = ServerProtocol(extensions=[_Deflate()], subprotocols=None if rules.any_subprotocol else _SUBPROTOCOLS)
-    response = server.accept(request)
-    server.parser.close()  # never begun; it and the server hold each other
-    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-        raise _refusal(server.handshake_exc, response.status_code, response.headers)
+    server = _judge(rules.any_subprotocol)
+    try:
+        accepted, extensions, subprotocol = server.process_request(request)
+    except (InvalidHandshake, NegotiationError):
+        raise _refusal(request, _server(rules.any_subprotocol)) from None
     bits = next((one.local_max_window_bits for one in server.extensions if isinstance(one, PerMessageDeflate)), 0)
-    dialect = DIALECTS[server.subprotocol] if server.subprotocol else "json"
-    response.headers["X-Request-ID"] = name
-    return Handshake(response.serialize(), wire_class(dialect, bits))
+    lines = ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accepted}", f"X-Request-ID: {name}"]
+    if extensions is not None:
+        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    answer = "\r\n".join(("HTTP/1.1 101 Switching Protocols", *lines, "", "")).encode("latin-1")
+    return Handshake(answer, wire_class(DIALECTS[subprotocol] if subprotocol else "json", bits))
 
 
-_SUBPROTOCOLS: Final = [Subprotocol(name) for name in DIALECTS]
+def _server(any_subprotocol: bool) -> ServerProtocol:
+    subprotocols = None if any_subprotocol else [Subprotocol(name) for name in DIALECTS]
+    return ServerProtocol(extensions=[_Deflate()], subprotocols=subprotocols)
+
+
+_judge: Final = functools.cache(_server)
+"""One for all requests, of which it keeps nothing: to make it, and a response, costs twice what judging does."""
 
 
 class _Deflate(ServerPerMessageDeflateFactory):
@@ -130,9 +140,12 @@ class _Deflate(ServerPerMessageDeflateFactory):
         return super().process_request_params(params, accepted_extensions)
 
 
-def _refusal(why: Exception | None, status: int, given: Headers) -> Refused:
+def _refusal(request: Request, server: ServerProtocol) -> Refused:
     """What websockets would answer as plain text, as our JSON."""
-    if isinstance(why, NegotiationError):
+    response = server.accept(request)
+    server.parser.close()  # never begun; it and the server hold each other
+    status, given = response.status_code, response.headers
+    if isinstance(server.handshake_exc, NegotiationError):
         return Refused.because(HubError("subprotocol_unknown"), status)
     kept = {name: given[name] for name in ("Allow", "Upgrade") if name in given}
     kept |= {"Sec-WebSocket-Version": "13"} if status == HTTPStatus.BAD_REQUEST else {}  # RFC 6455, 4.4

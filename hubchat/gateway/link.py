@@ -20,7 +20,7 @@ from hubchat.faults import as_fault, new_request_id
 from hubchat.framing import PING, Closed, FramingError, Inbox, Item, Ping, WireClass, close_frame, frame, wire_class
 from hubchat.gateway.handshake import Handshake, Refused, Rules, Upgrade, negotiate, upgrade_of
 from hubchat.gateway.keeper import Keeper
-from hubchat.gateway.sockets import name_of, seen_past_proxies, tune, waiting_bytes
+from hubchat.gateway.sockets import Ends, name_of, seen_past_proxies, tune, waiting_bytes
 
 ADMISSION_S: Final = 10.0
 """How long the gateway may take to admit somebody; then 503, and the client comes back."""
@@ -129,13 +129,13 @@ class Link(asyncio.Protocol):
         self.gateway.keeper.join(self)
         transport.pause_reading()
 
-    async def open(self, request: Request, rest: bytes, config: Config) -> None:
+    async def open(self, request: Request, rest: bytes, ends: Ends, config: Config) -> None:
         """Decide about an upgrade request; `rest` came with it, before any answer, and is heard after that."""
-        self.id = name_of(self.transport, request.headers.raw_items(), config)
+        self.id = name_of(ends.client, request.headers.raw_items(), config)
         logs.name(connection=self.id)
         try:
             handshake = negotiate(request, self.gateway.rules, self.id)
-            upgrade = upgrade_of(request, await seen_past_proxies(self.transport, request, config), handshake.kind)
+            upgrade = upgrade_of(request, await seen_past_proxies(ends, request, config), handshake.kind)
             async with asyncio.timeout(ADMISSION_S):
                 admission = await self.gateway.admit(upgrade)
         except Refused as refused:

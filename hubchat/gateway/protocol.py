@@ -18,7 +18,7 @@ from hubchat.faults import new_request_id
 from hubchat.gateway.handshake import Refused, Rules, Upgrade
 from hubchat.gateway.keeper import Keeper
 from hubchat.gateway.link import Gateway, Link, Listener
-from hubchat.gateway.sockets import name_of
+from hubchat.gateway.sockets import Ends, name_of
 from hubchat.headers import REQUEST_ID
 
 __all__ = ["Gateway", "HttpEdge", "Keeper", "Link", "Listener", "Refused", "Rules", "Upgrade"]
@@ -79,7 +79,7 @@ class HttpEdge(HttpToolsProtocol):
         self._unwatch()
         if not self._should_upgrade():  # a Link names itself
             told = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers)
-            self.scope[REQUEST_ID] = name_of(self.transport, told, self.config)  # type: ignore[typeddict-unknown-key]
+            self.scope[REQUEST_ID] = name_of(self.client, told, self.config)  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -136,7 +136,8 @@ class HttpEdge(HttpToolsProtocol):
         link = Link(self.config, self.server_state, self.app_state)
         self.transport.set_protocol(link)
         link.begin(self.transport)
-        task = self.loop.create_task(link.open(request, rest, self.config))
+        ends = Ends(self.client, self.server, self.scheme)
+        task = self.loop.create_task(link.open(request, rest, ends, self.config))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         self.parser = None  # type: ignore[assignment]  # as uvicorn does: parser and protocol hold each other

@@ -7,11 +7,10 @@ import socket
 import sys
 import termios
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from websockets.http11 import Request
 
 from hubchat.faults import new_request_id
@@ -21,6 +20,14 @@ HIGH_WATER_BYTES: Final = 64 << 10
 UNSENT_BYTES: Final = 128 << 10
 """What waits in the process, and what the kernel may hold unsent, before the listener hears `paused`: beyond these two
 a slow reader costs nothing, because the log remembers for it."""
+
+
+class Ends(NamedTuple):
+    """Both ends of a connection as its socket names them; None for a Unix socket's, and for one that is gone."""
+
+    client: tuple[str, int] | None
+    server: tuple[str, int | None] | None
+    scheme: str | None  # "https" where TLS ends here
 
 
 def tune(transport: asyncio.Transport) -> None:
@@ -44,13 +51,13 @@ def waiting_bytes(transport: asyncio.Transport) -> int:
     return waiting
 
 
-async def seen_past_proxies(transport: asyncio.Transport, request: Request, config: Config) -> dict[str, Any]:
+async def seen_past_proxies(ends: Ends, request: Request, config: Config) -> dict[str, Any]:
     """An ASGI scope's `client`, `server` and `scheme`, by the very middleware that HTTP requests pass here."""
     scope: dict[str, Any] = {
         "type": "websocket",
-        "client": get_remote_addr(transport),
-        "server": get_local_addr(transport),
-        "scheme": "wss" if is_ssl(transport) else "ws",
+        "client": ends.client,
+        "server": ends.server,
+        "scheme": "wss" if ends.scheme == "https" else "ws",
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.raw_items()],
     }
     if config.proxy_headers:
@@ -59,11 +66,10 @@ async def seen_past_proxies(transport: asyncio.Transport, request: Request, conf
     return scope
 
 
-def name_of(transport: asyncio.Transport, headers: Iterable[tuple[str, str]], config: Config) -> str:
+def name_of(client: tuple[str, int] | None, headers: Iterable[tuple[str, str]], config: Config) -> str:
     """The id of a request: what the proxy that it came by calls it, if that is trusted, else one of our own."""
-    peer = get_remote_addr(transport)
     given: str | None = None
-    if config.proxy_headers and peer is not None and peer[0] in _proxies(_trusted(config)).trusted_hosts:
+    if config.proxy_headers and client is not None and client[0] in _proxies(_trusted(config)).trusted_hosts:
         given = request_id_in(value for name, value in headers if name.lower() == "x-request-id")
     return given or new_request_id()
 
