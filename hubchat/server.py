@@ -23,6 +23,7 @@ from hubchat.api.siblings import Siblings
 from hubchat.app import make_app
 from hubchat.errors import OperatorError
 from hubchat.gateway.protocol import HttpEdge, Link
+from hubchat.gateway.sockets import tune
 from hubchat.node import Node
 from hubchat.settings import Settings
 
@@ -220,6 +221,7 @@ def _socket(family: int, address: tuple[object, ...], shared: bool) -> socket.so
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+        tune(made)
         made.bind(address)
         made.listen(BACKLOG)  # bound alone, a second hub could bind too
     except OSError:

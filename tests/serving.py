@@ -1,7 +1,6 @@
 """A hub that serves: a real node behind real sockets, and browsers that talk to it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +13,7 @@ from hubchat import settings
 from hubchat.app import make_app
 from hubchat.gateway.protocol import HttpEdge, Link
 from hubchat.node import Node, open_node
+from hubchat.server import listen
 from tests.community import Community
 
 CHEAP = {"argon2_memory_kib": 8, "argon2_passes": 1}  # what is tested is when a hash is made, not how hard it is
@@ -61,7 +61,7 @@ async def serve(database_url: str | None, folder: Path, **given: Any) -> AsyncIt
     chosen = settings.load(**{"data": folder, "database_url": database_url, "port": 0, **CHEAP, **given})
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(open_node(chosen))
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener = stack.enter_context(listen("127.0.0.1", 0)[0])
         proxies = chosen.trusted_proxies
         config = uvicorn.Config(
             make_app(lambda: nullcontext(node)), http=HttpEdge, ws=Link, lifespan="on", log_config=None,

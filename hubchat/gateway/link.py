@@ -20,7 +20,7 @@ from hubchat.faults import as_fault, new_request_id
 from hubchat.framing import PING, Closed, FramingError, Inbox, Item, Ping, WireClass, close_frame, frame, wire_class
 from hubchat.gateway.handshake import Handshake, Refused, Rules, Upgrade, negotiate, upgrade_of
 from hubchat.gateway.keeper import Keeper
-from hubchat.gateway.sockets import Ends, name_of, seen_past_proxies, tune, waiting_bytes
+from hubchat.gateway.sockets import HIGH_WATER_BYTES, Ends, name_of, seen_past_proxies, waiting_bytes
 
 ADMISSION_S: Final = 10.0
 """How long the gateway may take to admit somebody; then 503, and the client comes back."""
@@ -154,7 +154,7 @@ class Link(asyncio.Protocol):
     def _start(self, handshake: Handshake, admission: Any, rest: bytes) -> None:
         self.kind = handshake.kind
         self._state = State.OPEN
-        tune(self.transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         self.transport.write(handshake.answer)
         log.debug("connection opened", extra={"connection": self.id, "dialect": self.kind.dialect})
         self.write = self.transport.write

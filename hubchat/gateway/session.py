@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ class Session:
         self._closed = False
         self._open: set[int] | None = None
         self._queue: deque[Command] | None = None
-        self._busy: Command | None = None
+        self._busy: Sequence[Command] = ()
         self._writes = 0
         self._written: asyncio.Event | None = None
         self._resumed: asyncio.Event | None = None
@@ -231,7 +231,7 @@ class Session:
         """Whether a command for this channel waits or runs: then later ones wait behind it."""
         if self._queue is None:
             return False
-        waiting = [*self._queue, *([self._busy] if self._busy else ())]
+        waiting = [*self._queue, *self._busy]
         return any(getattr(command, "channel", 0) == channel for command in waiting)
 
     def _enqueue(self, command: Command) -> None:
@@ -247,15 +247,20 @@ class Session:
         try:
             while self._queue and not self._closed:
                 await self._until_taking()
-                command = self._busy = self._queue.popleft()
+                self._busy = _together(self._queue, SUBSCRIPTIONS - len(self.subscriptions))
+                command, *others = self._busy
                 if type(command) in WRITES:
                     self._write(command)
                 else:
                     await self._all_written()
-                    await self._run(command)
-                self._busy = None
+                    if others:
+                        await asyncio.gather(*(self._run(one) for one in self._busy))
+                    else:
+                        await self._run(command)
+                self._busy = ()
         finally:
-            self._task = self._queue = self._busy = None
+            self._task = self._queue = None
+            self._busy = ()
 
     async def _until_taking(self) -> None:
         """Waits while the socket is full: what is asked for would only pile up before it."""
@@ -308,3 +313,15 @@ class Session:
             self._open = None
         if was_full and not self.lagging:
             self.link.start_reading()
+
+
+def _together(queue: deque[Command], room: int) -> list[Command]:
+    """What is run next: one command, or as many subscriptions to different channels as stand first and have room."""
+    first = queue.popleft()
+    together = [first]
+    if isinstance(first, Subscribe):
+        channels = {first.channel}
+        while queue and len(together) < room and isinstance(one := queue[0], Subscribe) and one.channel not in channels:
+            channels.add(one.channel)
+            together.append(queue.popleft())
+    return together

@@ -30,16 +30,16 @@ class Ends(NamedTuple):
     scheme: str | None  # "https" where TLS ends here
 
 
-def tune(transport: asyncio.Transport) -> None:
-    """Let neither us nor the kernel take megabytes for a slow reader, and nothing wait for company."""
-    transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-    connection: socket.socket | None = transport.get_extra_info("socket")
-    if connection is None or connection.family == socket.AF_UNIX:
+def tune(listening: socket.socket) -> None:
+    """Lets the kernel take no megabytes for a slow reader; what is accepted here has it from the listening socket.
+
+    That nothing waits for company (TCP_NODELAY) is asyncio's doing, but not where it was given the listening socket.
+    """
+    if listening.family == socket.AF_UNIX:
         return
-    # asyncio sets it too, but not where the listening socket was made elsewhere.
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def waiting_bytes(transport: asyncio.Transport) -> int:

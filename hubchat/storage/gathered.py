@@ -4,7 +4,7 @@ Seen: 5 µs a read instead of 220–540 when a thousand members come back at onc
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextvars import Context
 from typing import Final, Generic, TypeVar
 
@@ -26,19 +26,21 @@ class Gathered(Generic[K, V]):
     def __init__(self, database: Database, read_many: Callable[[sa.Connection, Iterable[K]], dict[K, V]]) -> None:
         self._database = database
         self._read_many = read_many
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
         """The value now in the database, read after this call began; None when there is none."""
-        future = self._waiting.get(key)
-        if future is None:
+        waiting = self._waiting.get(key)
+        if waiting is None:
             if len(self._waiting) >= WAITING:
                 raise HubError("overloaded", retry_after_ms=2_000)
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
+            waiting = self._waiting[key] = []
             if self._task is None:
                 self._task = asyncio.create_task(self._run(), context=Context())  # it asks for many
-        return await asyncio.shield(future)
+        future: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        waiting.append(future)
+        return await future
 
     async def _run(self) -> None:
         try:
@@ -49,11 +51,16 @@ class Gathered(Generic[K, V]):
                 try:
                     found = await self._database.read(lambda connection, keys=keys: self._read_many(connection, keys))  # type: ignore[misc]
                 except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-                    for future in batch.values():
+                    for future in _patient(batch.values()):
                         future.set_exception(error)
-                        future.exception()  # told to whoever waits; nobody may wait any more
                 else:
-                    for key, future in batch.items():
-                        future.set_result(found.get(key))
+                    for key, waiting in batch.items():
+                        for future in _patient((waiting,)):
+                            future.set_result(found.get(key))
         finally:
             self._task = None
+
+
+def _patient(asked: Iterable[list[asyncio.Future[V]]]) -> Iterator[asyncio.Future[V]]:
+    """Those who still wait."""
+    return (future for waiting in asked for future in waiting if not future.done())

@@ -21,7 +21,8 @@ from tests.lines import Line, Lines
 MEMBERS = 300
 ROOMS = 5
 MISSED = 4  # in each room
-STATEMENTS = 60  # for all of them: five rounds of rights, two statements each, a few rounds of sign-ins, the node's own
+STATEMENTS = 30  # for all of them: a few rounds of sign-ins and of rights, two statements each, the node's own
+WRITES = 3  # to each: the welcome, what its subscriptions bring, how many are in the rooms by then
 
 
 @contextmanager
@@ -93,6 +94,7 @@ async def test_a_storm_asks_sql_for_no_entry_that_the_node_has_and_for_all_right
         for room, head in rooms.items():
             assert line.seqs(room) == list(range(head + 1, head + MISSED + 1))
     assert len(said) <= STATEMENTS < MEMBERS
+    assert max(line.writes for line in back) <= WRITES < ROOMS
 
 
 async def test_what_the_node_has_not_at_hand_is_read_once_for_all_who_stand_at_the_same_place(

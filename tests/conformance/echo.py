@@ -3,7 +3,6 @@
 Alone: `python -m tests.conformance.echo PORT [asyncio|uvloop]`.
 """
 
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from websockets.frames import Opcode
 
 from hubchat.framing import frame, packed_frame
 from hubchat.gateway.protocol import HttpEdge, Keeper, Link, Rules, Upgrade
+from hubchat.server import listen
 
 AUTOBAHN = Rules(frame_bytes=16 << 20, any_subprotocol=True)
 """Its cases send up to 16 MB, text and binary on one connection, and know no subprotocol of ours."""
@@ -83,7 +83,7 @@ def application(gateway: Any) -> Any:
 @asynccontextmanager
 async def serving(gateway: Any, app: Any = None, **settings: Any) -> AsyncIterator[int]:
     """A server on a free loopback port, which is given; stopped at the end."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    (listener,) = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app or application(gateway), http=HttpEdge, ws=Link, log_config=None, access_log=False, **settings
     )

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hubchat.actions import me, members
-from hubchat.gateway import session
+from hubchat.gateway import commands, session
 from hubchat.gateway.keeper import Keeper
+from hubchat.gateway.pace import Bucket
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.lines import WAIT_S, Gate, Lines
@@ -137,3 +138,37 @@ async def test_a_node_that_stops_spreads_those_who_come_back_over_the_others(
     line.session.shutdown()
     assert line.heard[-1]["bye"] == {"code": 1012, "reason": "restarting", "reconnect_in_ms": [200, most_ms]}
     assert line.closed_with == 1012
+
+
+async def test_subscriptions_that_stand_together_are_answered_before_what_follows_each_with_what_it_missed(
+    hub: Community, lines: Lines
+) -> None:
+    ana = await hub.member("ana")
+    rooms = [await hub.group(ana) for _ in range(3)]
+    for room in rooms:
+        await hub.say(ana, room, "missed")
+    line = lines.open(ana)
+    asked = [line.send("subscribe", channel=room, after=0) for room in (rooms[0], 12345, *rooms[1:], rooms[0])]
+    asked += [line.send("send", channel=rooms[2], nonce="a", text="behind it"), line.send("ping")]
+    replies = [await line.reply(one) for one in asked]
+    assert [reply.get("reason") for reply in replies] == [None, "channel_unknown", *[None] * 5]
+    answered = [message["re"] for message in line.heard if message.get("re") in asked]
+    assert [*sorted(answered[:4]), *answered[4:]] == asked
+    for room in rooms:
+        reply = next(at for at, message in enumerate(line.heard) if message.get("ok", {}).get("channel") == room)
+        entry = line.heard.index(line.entries(room)[0])
+        assert reply < entry, "what is replayed follows the reply"
+
+
+async def test_beyond_what_one_may_have_open_subscriptions_are_refused_one_by_one(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (session, commands):
+        monkeypatch.setattr(module, "SUBSCRIPTIONS", 2)
+    monkeypatch.setattr(session, "Bucket", lambda *_: Bucket(100, 100.0))
+    ana = await hub.member("ana")
+    rooms = [await hub.group(ana) for _ in range(3)]
+    line = lines.open(ana)
+    asked = [line.send("subscribe", channel=room) for room in (12345, *rooms)]
+    reasons = [(await line.reply(one)).get("reason") for one in asked]
+    assert reasons == ["channel_unknown", None, None, "too_many_subscriptions"]
