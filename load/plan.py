@@ -28,6 +28,7 @@ class Plan:
     history_postgres: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     pages: int = 300
     nodes: tuple[int, ...] = (1, 2, 3)
+    crossings: int = 20  # of a right that is lost, and of who comes and goes, from node to node
 
     @classmethod
     def quick(cls) -> Self:
@@ -51,6 +52,7 @@ class Plan:
             history_postgres=(1_000, 10_000),
             pages=50,
             nodes=(1, 2),
+            crossings=3,
         )
 
 

@@ -20,6 +20,8 @@ GROWTH = {
     "readers": ("readers", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_s")),
     "rooms": ("rooms", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_write", "cpu_us_per_write")),
     "nodes": ("nodes", ("messages_per_s", "cpu_us_per_message", "reply_p99_ms", "delivery_p99_ms")),
+    "across": ("two nodes", ("came_p50_ms", "came_max_ms", "revoked_p50_ms", "revoked_max_ms", "went_p50_ms",
+                             "went_max_ms")),
     "history": ("entries", ("newest_p50_ms", "newest_p99_ms", "middle_p50_ms", "middle_p99_ms", "oldest_p50_ms",
                             "oldest_p99_ms")),
     "slow": ("stalled readers", ("delivery_p50_ms", "delivery_p99_ms", "rss_each", "kernel_each", "grows_each",

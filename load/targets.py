@@ -97,6 +97,10 @@ def _durable(peer: str, called: str, readers: int, limit: float, ours: str = "hu
     return Target(what, limit, "×", _times(peer, "durable", "messages_per_s", readers, ours), beside=peer)
 
 
+def _across(what: str, name: str, limit: float, peer: str = "hubchat") -> Target:
+    return Target(f"two nodes: {what}", limit, "ms", _value("across", f"{name}_max_ms", peer=peer), most=True)
+
+
 _POSTGRES = "hubchat-postgresql"
 _NODE_CPU = "node CPU a message, 50 readers"
 _BROADCASTERS = {"ws": "ws", "nchan": "nchan", "centrifuge": "Centrifugo's engine"}
@@ -135,6 +139,10 @@ TARGETS = [
     Target(
         "two nodes: CPU a message of both, of one", 1.5, "×", _beside("nodes", "cpu_us_per_message", 2, 1), most=True
     ),
+    _across("who lost a right is told so", "revoked", 1_000),
+    _across("who lost a right is told so, while Redis hangs", "revoked", 1_000, "hubchat-redis-hung"),
+    _across("who came is seen", "came", 2_000),
+    _across("who went is seen gone", "went", 2_000),
     Target("10,000 members come back to 5 channels each", 8, "s", _value("storm", "seconds", 10_000), most=True),
     Target("the same: questions to the database a member", 1, "", _value("storm", "reads_each", 10_000), most=True),
     Target("1,000 stalled readers: node memory for each", 65_536, "B", _value("slow", "rss_each", 1000), most=True),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from load.hub import Homes
 from load.plan import Note, Plan
+from load.scenarios.across import across
 from load.scenarios.connect import connect
 from load.scenarios.durable import durable
 from load.scenarios.fanout import fanout
@@ -23,6 +24,7 @@ SCENARIOS: dict[str, Callable[[Plan, Note, Homes], None]] = {
     "durable": durable,
     "rooms": rooms,
     "nodes": nodes,
+    "across": across,
     "storm": storm,
     "slow": slow,
     "history": history,
