@@ -64,10 +64,12 @@ class _Command:
 
 @dataclass
 class _Place:
-    """Where we stand in a channel; None: from its head on. Entries are taken only while it is live."""
+    """Where we stand in a channel; None: from its head on. Entries are taken only while it is live. It is followed
+    through every loss once the hub has agreed."""
 
     after: int | None = None
     is_live: bool = False
+    is_followed: bool = False
 
 
 class Client:
@@ -193,7 +195,7 @@ class Client:
             except Refused as error:
                 if error.code not in AGAIN:
                     raise
-                await asyncio.sleep((error.retry_after_ms or 1_000) / 1_000 * random.uniform(1, 1.5))
+                await asyncio.sleep(_again_s(error))
             finally:
                 self._outbox.pop(nonce, None)
 
@@ -231,8 +233,18 @@ class Client:
             task.add_done_callback(self._catching.discard)
 
     async def _resubscribe(self, channel: int) -> None:
-        with contextlib.suppress(Refused, ConnectionError, Ended):
-            await self._subscribe(channel)
+        """Follows a channel on, however long the hub can't; where the right is lost meanwhile, that is told."""
+        while channel in self._places:
+            try:
+                await self._subscribe(channel)
+                return
+            except (ConnectionError, Ended):
+                return  # the next connection does it
+            except Refused as error:
+                if error.code in AGAIN:
+                    await asyncio.sleep(_again_s(error))
+                elif self._places.pop(channel, None) is not None:
+                    self._signal({"revoked": {"channel": channel, "reason": error.reason}})
 
     # ------------------------------------------------------------ the connection
 
@@ -300,7 +312,7 @@ class Client:
         for command in list(self._outbox.values()):
             await self._transmit(command)
         for channel in list(self._places):
-            if channel in self._places and self._places[channel].after is not None:
+            if channel in self._places and self._places[channel].is_followed:
                 await self._resubscribe(channel)
 
     def _take(self, message: Message) -> None:
@@ -314,9 +326,12 @@ class Client:
         elif "signal" in message or "revoked" in message:
             if "revoked" in message:
                 self._places.pop(message["revoked"]["channel"], None)
-            if self._signals.full():
-                self._signals.get_nowait()
-            self._signals.put_nowait(message)
+            self._signal(message)
+
+    def _signal(self, message: Message) -> None:
+        if self._signals.full():
+            self._signals.get_nowait()
+        self._signals.put_nowait(message)
 
     def _entry(self, entry: Message) -> None:
         channel = entry["channel"]
@@ -335,7 +350,7 @@ class Client:
         if command is None or command.reply.done():
             return
         if command.place is not None and "ok" in message and not message["ok"].get("reset"):
-            command.place.is_live = True
+            command.place.is_live = command.place.is_followed = True
             if command.place.after is None:
                 command.place.after = message["ok"]["head"]
         if "ok" in message:
@@ -374,3 +389,8 @@ class Client:
         while self._entries.full():
             self._entries.get_nowait()
         self._entries.put_nowait(None)
+
+
+def _again_s(error: Refused) -> float:
+    """How long to wait with what was refused for now."""
+    return (error.retry_after_ms or 1_000) / 1_000 * random.uniform(1, 1.5)

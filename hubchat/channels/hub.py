@@ -18,7 +18,7 @@ from hubchat.channels.encoded import Encoded, joined
 from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.recent import Recent
 from hubchat.channels.turns import Sink, Turns
-from hubchat.errors import HISTORY_REPLACED
+from hubchat.errors import HISTORY_REPLACED, HubError
 from hubchat.faults import log_fault
 from hubchat.framing import message_frame
 from hubchat.storage.channels import ACCESS, read_heads
@@ -35,6 +35,8 @@ GAP_S: Final = 0.050  # commits of two connections may end in either order; long
 REPAIRS: Final = 4  # repairs under way on a node: each is a database read
 REPAIR_ENTRIES: Final = 500
 LINGER_S: Final = 120.0  # a channel without readers is followed on for those who come back
+REACH_S: Final = 5.0  # for a node to come to where another one was: longer than it is behind without Redis
+REACH_LOOK_S: Final = 0.02
 FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands out nothing
 
 
@@ -116,6 +118,19 @@ class Hub:
             self._release(live)
         finally:
             live.opening = None
+
+    async def reach(self, live: Live, seq: int) -> None:
+        """Waits until this node is where a reader was that comes from another one: `seq`, which SQL has.
+
+        Raises `unavailable` when that takes too long; the reader may try again, here or elsewhere.
+        """
+        try:
+            async with asyncio.timeout(REACH_S):
+                while live.at < seq:
+                    self.repair(live)
+                    await asyncio.sleep(REACH_LOOK_S)
+        except TimeoutError:
+            raise HubError("overloaded", retry_after_ms=1_000) from None
 
     def enter(self, subscription: Subscription) -> None:
         """Puts a subscription that has everything up to `at` among the readers, in this very turn."""

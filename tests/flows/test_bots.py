@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from hubchat.actions import members
 from hubchat.actions.tokens import make_token
 from hubchat.client import QUEUED, Client, Ended, Refused
+from hubchat.errors import HubError
+from hubchat.gateway.session import Session
 from hubchat.storage.channels import read_channel
 from hubchat.storage.sessions import Caller
 from tests.serving import Served
@@ -77,14 +80,72 @@ async def test_a_client_whose_connection_breaks_comes_back_and_misses_nothing(hu
         for n in range(30):
             await hub.community.say(ana, room, f"line {n}")
             if n % 10 == 5:
-                for reader in list(hub.node.hub.accounts[ben.account_id]):
-                    reader.link.abort()  # type: ignore[attr-defined]  # a Session, whose wire is cut
+                _cut(hub, ben)
         async with asyncio.timeout(30):
             async for entry in client.entries():
                 heard.append(entry["seq"])
                 if len(heard) == 30:
                     break
         assert heard == list(range(start + 1, start + 31))
+
+
+def _cut(hub: Served, who: Caller) -> None:
+    for reader in list(hub.node.hub.accounts[who.account_id]):
+        reader.link.abort()  # type: ignore[attr-defined]  # a Session, whose wire is cut
+
+
+async def test_a_client_goes_on_following_though_the_hub_can_not_tell_its_rights_just_then(
+    hub: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, ben = await hub.community.members("ana", "ben")
+    room = await hub.community.group(ana, "open", ben)
+    asked = [2]
+    seats = hub.node.seats.get
+
+    async def away(key: tuple[int, int]) -> Any:
+        if asked[0]:
+            asked[0] -= 1
+            raise HubError("database_unavailable", retry_after_ms=10)
+        return await seats(key)
+
+    async with Client(hub.url, await _token(hub, ben)) as client:
+        head = (await client.subscribe(room))["head"]
+        monkeypatch.setattr(hub.node.seats, "get", away)
+        _cut(hub, ben)
+        await hub.community.say(ana, room)
+        async with asyncio.timeout(30):
+            assert [entry["seq"] async for entry in _first(client, 1)] == [head + 1]
+    assert asked == [0]
+
+
+async def test_a_client_is_told_of_a_right_that_it_lost_while_it_was_away(
+    hub: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, ben = await hub.community.members("ana", "ben")
+    room = await hub.community.group(ana, "closed", ben)
+    async with Client(hub.url, await _token(hub, ben)) as client:
+        await client.subscribe(room)
+        monkeypatch.setattr(Session, "revoke", lambda *_: None)  # the hub's word is lost with the wire
+        await members.remove(hub.node, ana, room, ben.handle)
+        _cut(hub, ben)
+        async with asyncio.timeout(30):
+            told = await anext(client.signals())
+        assert told == {"revoked": {"channel": room, "reason": "channel_unknown"}}
+
+
+async def test_a_client_follows_another_history_from_its_head(hub: Served) -> None:
+    ana, ben = await hub.community.members("ana", "ben")
+    room = await hub.community.group(ana, "open", ben)
+    async with Client(hub.url, await _token(hub, ben)) as client:
+        await client.subscribe(room)
+        known = client.welcome
+        hub.node.hub.log_id += 1
+        _cut(hub, ben)
+        async with asyncio.timeout(30):
+            while client.welcome is known or not hub.node.hub.channels[room].readers:
+                await asyncio.sleep(0.02)
+            seq = await hub.community.say(ana, room)
+            assert [entry["seq"] async for entry in _first(client, 1)] == [seq]
 
 
 async def test_a_client_that_takes_entries_slowly_still_gets_every_one(hub: Served) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 import msgpack
 import pytest
 
+from hubchat.channels import hub as hub_module
+from hubchat.channels.transaction import Transaction
 from hubchat.storage.channels import ACCESS
+from hubchat.storage.database import Connection
 from hubchat.wire import OPEN_COMMANDS, SUBSCRIPTIONS, TEXT_BYTES
 from tests.community import Community, open_community
 from tests.lines import Gate, Line, Lines
@@ -252,3 +255,51 @@ async def _room(hub: Community, line: Line) -> int:
     assert line.session.caller is not None
     hub.node.settings = hub.node.settings.model_copy(update={"commands_per_10s": 0})
     return await hub.group(line.session.caller, "open")
+
+
+async def test_who_comes_from_a_node_that_was_further_goes_on_from_there(hub: Community) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line, other = Lines(hub.node).open(ana), Lines(hub.node).open(ana)
+    await hub.say(ana, room)
+    await line.do("subscribe", channel=room)
+
+    def elsewhere(connection: Connection) -> None:
+        """What another node committed, of which nothing has come here."""
+        tx = Transaction(connection)
+        tx.lock(room)
+        tx.append(room, "message", author=ana.persona_id, nonce="elsewhere", text="said elsewhere")
+        tx.finish()
+
+    await hub.node.database.write(elsewhere)
+    reply = await other.do("subscribe", channel=room, after=2)
+    assert reply == {"channel": room, "head": 2, "first": 1}
+    await hub.say(ana, room)
+    assert await other.until_seq(room, 3) == [3]
+    assert await line.until_seq(room, 3) == [2, 3]
+
+
+async def test_a_node_that_can_not_follow_sends_who_was_further_away_for_a_while(
+    hub: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "REACH_S", 0.1)
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line, other = Lines(hub.node).open(ana), Lines(hub.node).open(ana)
+    await line.do("subscribe", channel=room)
+    live = hub.node.hub.channels[room]
+    hub.node.hub.block([live])
+    await hub.say(ana, room)
+    refused = await other.do("subscribe", channel=room, after=1)
+    assert refused["code"] == "unavailable"
+    assert refused["retry_after_ms"]
+    hub.node.hub.unblock([live])
+    assert (await other.do("subscribe", channel=room, after=1))["head"] == 1
+
+
+async def test_beyond_what_the_log_has_one_begins_anew(hub: Community) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line = Lines(hub.node).open(ana)
+    await hub.say(ana, room)
+    assert (await line.do("subscribe", channel=room, after=2))["reset"] is True
