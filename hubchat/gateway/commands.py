@@ -1,5 +1,6 @@
 """The table verb → function. Writing verbs go to the log in arrival order; others run one at a time in a task."""
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from hubchat.gateway.session import Session
 
 Ok: TypeAlias = Mapping[str, Any] | None
+Asked: TypeAlias = dict[int, tuple[int, Future[Seat | None]]]
+"""By channel: what was asked ahead, and how far the access channel had been acted upon then."""
 
 # ---------------------------------------------------------------- subscriptions
 
@@ -51,7 +54,7 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
         raise HubError("too_many_subscriptions")
     subscription = subscriptions[command.channel] = hub.join(session, command.channel)
     try:
-        seat = await _seat_to_read(session, command.channel)
+        seat = await _seat_to_read(session, command.channel, session.asked)
         if subscriptions.get(command.channel) is not subscription:
             raise HubError("channel_unknown")  # ended meanwhile, by a lost right
         subscription.member = seat.stand.standing.state == "member"  # before any wait: joining may change it meanwhile
@@ -83,12 +86,14 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
     return None
 
 
-async def _seat_to_read(session: "Session", channel: int) -> Seat:
-    """The channel, if this member may read it; asked again when rights changed while it was asked."""
+async def _seat_to_read(session: "Session", channel: int, asked: Asked | None = None) -> Seat:
+    """The channel, if this member may read it; asked again when rights changed while it was asked, or since it was."""
     hub = session.node.hub
+    ahead = asked.get(channel) if asked else None
     while True:
-        epoch = hub.access_epoch
-        seat = await session.node.seats.get((session.account_id or 0, channel))
+        epoch, answer = ahead or (hub.access_epoch, session.node.seats.get((session.account_id or 0, channel)))
+        ahead = None
+        seat = await answer
         if epoch == hub.access_epoch:
             break
     if seat is None or not access.can("read", seat.stand.standing, seat.channel.place):

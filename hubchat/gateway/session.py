@@ -1,9 +1,11 @@
 """One connection: who it is, what it subscribes to, where it stands, what it has open."""
 
 import asyncio
+import contextlib
+import itertools
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from hubchat.channels.live import Subscription
 from hubchat.errors import RESTARTING, RESTARTING_MS, STOOD_STILL, TOO_MANY_BAD, Close, HubError
 from hubchat.faults import as_fault
 from hubchat.framing import message_frame
-from hubchat.gateway.commands import OTHERS, SCOPES, WRITES
+from hubchat.gateway.commands import OTHERS, SCOPES, WRITES, Asked
 from hubchat.gateway.link import Link
 from hubchat.gateway.pace import Bucket
 from hubchat.node import Node
@@ -34,8 +36,8 @@ class Session:
 
     __slots__ = (
         "_bad", "_busy", "_closed", "_general", "_gone", "_open", "_queue", "_resumed", "_subscribes", "_task",
-        "_writes", "_written", "account_id", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link", "node",
-        "session_id", "subscriptions", "token_id",
+        "_writes", "_written", "account_id", "asked", "caller", "ends_at_ms", "inbox_id", "kind", "lagging", "link",
+        "node", "session_id", "subscriptions", "token_id",
     )  # fmt: skip
 
     def __init__(self, node: Node, link: Link, caller: Caller | None, gone: Any) -> None:
@@ -54,7 +56,8 @@ class Session:
         self._closed = False
         self._open: set[int] | None = None
         self._queue: deque[Command] | None = None
-        self._busy: Sequence[Command] = ()
+        self._busy: Command | None = None
+        self.asked: Asked | None = None  # seats of the subscriptions that stand first
         self._writes = 0
         self._written: asyncio.Event | None = None
         self._resumed: asyncio.Event | None = None
@@ -231,7 +234,7 @@ class Session:
         """Whether a command for this channel waits or runs: then later ones wait behind it."""
         if self._queue is None:
             return False
-        waiting = [*self._queue, *self._busy]
+        waiting = [*self._queue, *([self._busy] if self._busy else ())]
         return any(getattr(command, "channel", 0) == channel for command in waiting)
 
     def _enqueue(self, command: Command) -> None:
@@ -247,20 +250,34 @@ class Session:
         try:
             while self._queue and not self._closed:
                 await self._until_taking()
-                self._busy = _together(self._queue, SUBSCRIPTIONS - len(self.subscriptions))
-                command, *others = self._busy
+                command = self._busy = self._queue.popleft()
                 if type(command) in WRITES:
                     self._write(command)
                 else:
                     await self._all_written()
-                    if others:
-                        await asyncio.gather(*(self._run(one) for one in self._busy))
-                    else:
-                        await self._run(command)
-                self._busy = ()
+                    if isinstance(command, Subscribe):
+                        self._ask_ahead(command)
+                    await self._run(command)
+                    if isinstance(command, Subscribe) and self.asked:
+                        self.asked.pop(command.channel, None)
+                self._busy = None
         finally:
-            self._task = self._queue = None
-            self._busy = ()
+            self._task = self._queue = self._busy = self.asked = None
+
+    def _ask_ahead(self, first: Subscribe) -> None:
+        """Asks for the rights of all subscriptions that stand together, so that one read tells them.
+
+        Where rights change before one is used, it is asked for again.
+        """
+        if self.asked or not self._queue:
+            return
+        self.asked = {}
+        with contextlib.suppress(HubError):  # `overloaded`: each one will be told
+            for command in itertools.chain((first,), self._queue):
+                if not isinstance(command, Subscribe) or command.channel in self.asked:
+                    break
+                seat = self.node.seats.ask((self.account_id or 0, command.channel))
+                self.asked[command.channel] = self.node.hub.access_epoch, seat
 
     async def _until_taking(self) -> None:
         """Waits while the socket is full: what is asked for would only pile up before it."""
@@ -313,15 +330,3 @@ class Session:
             self._open = None
         if was_full and not self.lagging:
             self.link.start_reading()
-
-
-def _together(queue: deque[Command], room: int) -> list[Command]:
-    """What is run next: one command, or as many subscriptions to different channels as stand first and have room."""
-    first = queue.popleft()
-    together = [first]
-    if isinstance(first, Subscribe):
-        channels = {first.channel}
-        while queue and len(together) < room and isinstance(one := queue[0], Subscribe) and one.channel not in channels:
-            channels.add(one.channel)
-            together.append(queue.popleft())
-    return together

@@ -31,6 +31,10 @@ class Gathered(Generic[K, V]):
 
     async def get(self, key: K) -> V | None:
         """The value now in the database, read after this call began; None when there is none."""
+        return await self.ask(key)
+
+    def ask(self, key: K) -> asyncio.Future[V | None]:
+        """The same for later; it need not be waited for. Raises `overloaded`."""
         waiting = self._waiting.get(key)
         if waiting is None:
             if len(self._waiting) >= WAITING:
@@ -40,7 +44,7 @@ class Gathered(Generic[K, V]):
                 self._task = asyncio.create_task(self._run(), context=Context())  # it asks for many
         future: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
         waiting.append(future)
-        return await future
+        return future
 
     async def _run(self) -> None:
         try:
@@ -53,6 +57,7 @@ class Gathered(Generic[K, V]):
                 except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                     for future in _patient(batch.values()):
                         future.set_exception(error)
+                        future.exception()  # told to whoever waits; nobody may wait any more
                 else:
                     for key, waiting in batch.items():
                         for future in _patient((waiting,)):

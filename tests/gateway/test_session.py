@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hubchat.actions import me, members
-from hubchat.gateway import commands, session
+from hubchat.gateway import session
 from hubchat.gateway.keeper import Keeper
-from hubchat.gateway.pace import Bucket
+from hubchat.storage import gathered
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.lines import WAIT_S, Gate, Lines
@@ -140,7 +140,7 @@ async def test_a_node_that_stops_spreads_those_who_come_back_over_the_others(
     assert line.closed_with == 1012
 
 
-async def test_subscriptions_that_stand_together_are_answered_before_what_follows_each_with_what_it_missed(
+async def test_subscriptions_that_stand_together_are_answered_in_order_each_with_what_it_missed(
     hub: Community, lines: Lines
 ) -> None:
     ana = await hub.member("ana")
@@ -152,23 +152,35 @@ async def test_subscriptions_that_stand_together_are_answered_before_what_follow
     asked += [line.send("send", channel=rooms[2], nonce="a", text="behind it"), line.send("ping")]
     replies = [await line.reply(one) for one in asked]
     assert [reply.get("reason") for reply in replies] == [None, "channel_unknown", *[None] * 5]
-    answered = [message["re"] for message in line.heard if message.get("re") in asked]
-    assert [*sorted(answered[:4]), *answered[4:]] == asked
+    assert [message["re"] for message in line.heard if message.get("re") in asked] == asked
     for room in rooms:
         reply = next(at for at, message in enumerate(line.heard) if message.get("ok", {}).get("channel") == room)
         entry = line.heard.index(line.entries(room)[0])
         assert reply < entry, "what is replayed follows the reply"
 
 
-async def test_beyond_what_one_may_have_open_subscriptions_are_refused_one_by_one(
+async def test_a_right_that_was_asked_ahead_is_asked_again_once_rights_have_changed(
+    hub: Community, lines: Lines
+) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    rooms = [await hub.group(ana, "closed", ben) for _ in range(2)]
+    line = lines.open(ben)
+    hub.node.hub.open = gate = Gate(hub.node.hub.open)  # type: ignore[method-assign]
+    asked = [line.send("subscribe", channel=room) for room in rooms]
+    await gate.arrived.wait()  # the first one has its right, and the second was asked for with it
+    await members.remove(hub.node, ana, rooms[1], ben.handle)
+    gate.open()
+    assert [(await line.reply(one)).get("reason") for one in asked] == [None, "channel_unknown"]
+
+
+async def test_when_too_much_waits_to_be_asked_each_subscription_is_told_so(
     hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (session, commands):
-        monkeypatch.setattr(module, "SUBSCRIPTIONS", 2)
-    monkeypatch.setattr(session, "Bucket", lambda *_: Bucket(100, 100.0))
     ana = await hub.member("ana")
     rooms = [await hub.group(ana) for _ in range(3)]
+    monkeypatch.setattr(gathered, "WAITING", 0)
     line = lines.open(ana)
-    asked = [line.send("subscribe", channel=room) for room in (12345, *rooms)]
-    reasons = [(await line.reply(one)).get("reason") for one in asked]
-    assert reasons == ["channel_unknown", None, None, "too_many_subscriptions"]
+    asked = [line.send("subscribe", channel=room) for room in rooms]
+    assert [(await line.reply(one))["reason"] for one in asked] == ["overloaded"] * 3
+    monkeypatch.setattr(gathered, "WAITING", 10)
+    assert (await line.do("subscribe", channel=rooms[0]))["head"] == 0
