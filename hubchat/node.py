@@ -86,6 +86,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         stack.push_async_callback(watch.close)
         await watch.open()
         catchup = Catchup(hub)
+        hub.turns.replay = catchup.turn
         stack.push_async_callback(catchup.close)
         readings = Readings(database, hub)
         stack.push_async_callback(readings.close)

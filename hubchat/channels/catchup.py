@@ -13,8 +13,9 @@ from typing import Final
 
 from hubchat.channels.encoded import Encoded
 from hubchat.channels.hub import Hub
-from hubchat.channels.live import Live, Reader, Subscription
+from hubchat.channels.live import Live, Reader, Replay, Subscription
 from hubchat.channels.turns import SLICE_S
+from hubchat.errors import RESTARTING
 from hubchat.faults import log_fault
 from hubchat.storage.entries import read_range
 
@@ -26,14 +27,14 @@ READ_ENTRIES: Final = 200  # about a turn's bytes, at 300 bytes an entry
 RETRY_S: Final = 1.0  # after a failed read; the reader keeps its place
 
 
-class _Read:
-    """A page of the log on its way, shared by the readers at the same place; `changed` since it was asked for."""
+class _Read(Replay):
+    """A page of the log, shared by the readers at the same place."""
 
     def __init__(self, live: Live, page: "asyncio.Task[list[Encoded]]") -> None:
+        super().__init__()
         self.live = live
         self.page = page
         self.users = 0
-        self.changed: set[int] = set()
 
 
 class Catchup:
@@ -42,11 +43,11 @@ class Catchup:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._behind: dict[Reader, deque[Subscription]] = {}
+        self._blocked: list[Subscription] = []  # in channels whose rights are being asked again
         self._reading: dict[tuple[int, int], _Read] = {}
         self._reads = asyncio.Semaphore(READS)
         self._tasks: set[asyncio.Task[None]] = set()
         self.replayed = 0  # entries, since the start
-        hub.turns.replay = self._turn
 
     @property
     def behind(self) -> int:
@@ -67,8 +68,17 @@ class Catchup:
         """Drops a reader that is gone or lags again; its subscriptions keep their positions."""
         self._behind.pop(reader, None)
 
-    def _turn(self) -> None:
-        """At a turn's end, before its replies and entries are written; what is left goes with the next one."""
+    def turn(self) -> None:
+        """At a turn's end, before its replies and entries are written; what is left goes with the next one.
+
+        While the hub hands out nothing, nothing is replayed: what is at hand may be newer than the right to it.
+        """
+        if self.hub.is_stale():
+            return
+        blocked, self._blocked = self._blocked, []
+        for subscription in blocked:
+            if subscription.is_current and not subscription.reader.lagging:
+                self._behind.setdefault(subscription.reader, deque()).append(subscription)
         deadline = monotonic() + SLICE_S
         for reader in list(self._behind):
             subscriptions = self._behind.pop(reader, None)
@@ -76,11 +86,16 @@ class Catchup:
                 if subscriptions and self._advance(reader, subscriptions):
                     self._behind[reader] = subscriptions  # at the end: readers take turns
             except Exception as error:  # noqa: BLE001  # one reader's fault is no other's
-                log_fault(log, error, "a reader can't be caught up:")
+                self._give_up(reader, error)
             if monotonic() > deadline:
                 break
         if self._behind:
             self.hub.turns.schedule()
+
+    def _give_up(self, reader: Reader, error: Exception) -> None:
+        """It comes again, and is not left standing where it is."""
+        log_fault(log, error, "a reader can't be caught up:")
+        reader.bye(RESTARTING)
 
     def _advance(self, reader: Reader, subscriptions: deque[Subscription]) -> bool:
         """Posts up to a turn's bytes from `recent`. False when the reader is done, lags, or waits for a read."""
@@ -92,6 +107,8 @@ class Catchup:
             live, position = subscription.live, subscription.position
             if not subscription.is_current or position is None:
                 subscriptions.popleft()
+            elif live.blocked:
+                self._blocked.append(subscriptions.popleft())
             elif position >= live.at:
                 subscriptions.popleft()
                 subscription.position = live.at
@@ -117,18 +134,22 @@ class Catchup:
     async def _read(self, reader: Reader, subscriptions: deque[Subscription]) -> None:
         """Posts a turn's bytes of the first subscription from SQL, then lets the reader go on."""
         subscription = subscriptions[0]
-        read = self._shared(subscription.live, (subscription.position or 0) + 1)
+        live, page = subscription.live, None
+        read = self._shared(live, (subscription.position or 0) + 1)
         try:
             page = await asyncio.shield(read.page)
-            if subscription.is_current and not reader.lagging:
-                self._post_page(subscription, page, read.changed)
         except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
             log.warning("replay waits for the database", extra={"cause": type(error).__name__})
             await asyncio.sleep(RETRY_S)
         finally:
             read.users -= 1
             if not read.users:
-                read.live.replays.remove(read.changed)
+                live.replays.discard(read)
+        if page is not None and subscription.is_current and not (reader.lagging or live.blocked or self.hub.is_stale()):
+            try:
+                self._post_page(subscription, page, read.changed)
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it comes again
+                return self._give_up(reader, error)
         if not reader.lagging and subscriptions:
             waiting = self._behind.setdefault(reader, subscriptions)
             if waiting is not subscriptions:  # others were added while this one was read
@@ -161,7 +182,7 @@ class Catchup:
         if read is None:
             read = self._reading[key] = _Read(live, asyncio.create_task(self._query(live, first), context=Context()))
             read.page.add_done_callback(lambda _: self._reading.pop(key, None))
-            live.replays.append(read.changed)
+            live.replays.add(read)
         read.users += 1
         return read
 

@@ -18,7 +18,7 @@ from hubchat.channels.encoded import Encoded, joined
 from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.recent import Recent
 from hubchat.channels.turns import Sink, Turns
-from hubchat.errors import HISTORY_REPLACED, HubError
+from hubchat.errors import HISTORY_REPLACED, RESTARTING, HubError
 from hubchat.faults import log_fault
 from hubchat.framing import message_frame
 from hubchat.storage.channels import ACCESS, read_heads
@@ -106,7 +106,9 @@ class Hub:
         if live.opened:
             return
         if live.opening is None:
-            live.opening = asyncio.ensure_future(self._open(live))
+            live.opening = asyncio.create_task(self._open(live), context=Context())  # for all who come
+            self._tasks.add(live.opening)
+            live.opening.add_done_callback(self._opened)
         await asyncio.shield(live.opening)
 
     async def _open(self, live: Live) -> None:
@@ -124,13 +126,20 @@ class Hub:
 
         Raises `unavailable` when that takes too long; the reader may try again, here or elsewhere.
         """
+        wait_s = REACH_LOOK_S
         try:
             async with asyncio.timeout(REACH_S):
                 while live.at < seq:
                     self.repair(live)
-                    await asyncio.sleep(REACH_LOOK_S)
+                    await asyncio.sleep(wait_s)
+                    wait_s *= 2
         except TimeoutError:
             raise HubError("overloaded", retry_after_ms=1_000) from None
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        self._tasks.discard(opening)
+        if not opening.cancelled():
+            opening.exception()  # whoever waits is told; nobody may wait any more
 
     def enter(self, subscription: Subscription) -> None:
         """Puts a subscription that has everything up to `at` among the readers, in this very turn."""
@@ -224,7 +233,11 @@ class Hub:
         self._acted.update(entry.seq for entry in new)
         if new:
             self.access_epoch += 1
-            self.on_access(new)
+            try:
+                self.on_access(new)
+            except Exception as error:  # noqa: BLE001  # an entry of another release: everybody is asked anew
+                log_fault(log, error, "who lost a right can't be told:")
+                self.send_all_away()
 
     def _admit(self, live: Live, encoded: Encoded) -> None:
         if encoded.target is not None and encoded.seq > live.at:
@@ -244,13 +257,14 @@ class Hub:
     def _note_change(self, live: Live, entry: Entry) -> None:
         """A replay that reads now reads the target again; what waits to go out of a deleted one is emptied."""
         assert entry.target is not None, "only changes are noted"
-        for changed in live.replays:
-            changed.add(entry.target)
+        for replay in live.replays:
+            replay.changed.add(entry.target)
         if entry.kind == "delete":
             live.queue = [one.emptied(entry) if one.is_about(entry.target) else one for one in live.queue]
             for seq, one in live.held.items():
                 if one.is_about(entry.target):
-                    live.held[seq] = one.emptied(entry)
+                    live.held[seq] = emptied = one.emptied(entry)
+                    live.held_bytes += emptied.size - one.size
 
     def _pass(self, live: Live, encoded: Encoded) -> None:
         """Through the gate. The access channel has no readers: its entries were acted upon when they came."""
@@ -260,7 +274,9 @@ class Hub:
             live.queue.append(encoded)
 
     def _hold(self, live: Live, encoded: Encoded) -> None:
-        if len(live.held) < HELD and live.held_bytes < HELD_BYTES:
+        if encoded.seq in live.held:
+            pass  # a repair brings it once more while nothing is handed out
+        elif len(live.held) < HELD and live.held_bytes < HELD_BYTES:
             live.held[encoded.seq] = encoded
             live.held_bytes += encoded.size
         else:
@@ -313,6 +329,8 @@ class Hub:
                         return
         except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
             log.warning("repair failed; heads are compared again", extra={"cause": type(error).__name__})
+            if self._doubted is not None:
+                self._doubted.add(live.id)
         finally:
             live.repairing = False
 
@@ -343,6 +361,8 @@ class Hub:
                         self._hand_out(live, posted, outgoing)
                     except Exception as error:  # noqa: BLE001  # one channel's fault is no other's
                         log_fault(log, error, "a turn's entries can't be handed out:")
+                        for reader in list(live.subscriptions):  # some have them, some don't: they come again
+                            reader.bye(RESTARTING)
                 if live.behind:
                     live.behind = False
                     self.repair(live)
@@ -468,6 +488,7 @@ class Hub:
         if self.traces is not None:
             self.traces.log_id = log_id
         self.log_id, self.is_replaced = log_id, False  # last: until all of it is done, the watch does it again
+        self.send_all_away()  # who came meanwhile was told of the history that is no more
 
     async def close(self) -> None:
         tasks = [*self._tasks, *filter(None, [self._comparing])]

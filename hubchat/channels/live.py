@@ -51,6 +51,13 @@ class Subscription:
         return self.live.subscriptions.get(self.reader) is self
 
 
+class Replay:
+    """Entries on their way from SQL to readers who missed them; `changed` names those that changed since."""
+
+    def __init__(self) -> None:
+        self.changed: set[int] = set()
+
+
 class Live:
     """A channel that has readers here, or had until a moment ago."""
 
@@ -64,7 +71,7 @@ class Live:
         self.access_id = channel
         self.at = 0
         self.opened = False
-        self.opening: asyncio.Future[None] | None = None
+        self.opening: asyncio.Task[None] | None = None
         self.queue: list[Encoded] = []
         self.held: dict[int, Encoded] = {}
         self.held_bytes = 0
@@ -73,7 +80,7 @@ class Live:
         self.blocked = 0
         self.behind = False
         self.repairing = False
-        self.replays: list[set[int]] = []
+        self.replays: set[Replay] = set()
         self.quiet_since = monotonic()
 
     @property

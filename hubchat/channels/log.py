@@ -114,10 +114,18 @@ class Log:
         except OutcomeUnknown:
             self.hub.gapped(None)
             raise
+        self._publish(made)
         if self.hub.traces is not None:
             self.hub.traces.committed(made, began)
-        self.hub.publish(made)
         return done
+
+    def _publish(self, entries: Sequence[Entry]) -> None:
+        """What is committed is never answered as if it were not; what can't be handed out now is found in SQL."""
+        try:
+            self.hub.publish(entries)
+        except Exception as error:  # noqa: BLE001  # logged, and made good for
+            log_fault(log, error, "what was stored can't be published:")
+            self.hub.gapped(None)
 
     async def close(self) -> None:
         """Finishes what waits, takes nothing more."""
@@ -188,10 +196,10 @@ class Log:
     def _finish(self, items: Sequence[Item], made: Outcome, began: float) -> None:
         """After the commit, in one turn: bytes to readers, the reply to each sender."""
         stored = [item for item in items if item.channel not in made.busy] if made.busy else items
+        self._publish(made.entries)
+        _tell(stored, made.results)
         if self.hub.traces is not None:
             self.hub.traces.committed(made.entries, began, zip(stored, made.results, strict=True))
-        self.hub.publish(made.entries)
-        _tell(stored, made.results)
         if made.busy:
             self._put_aside(item for item in items if item.channel in made.busy)
 
@@ -238,10 +246,10 @@ class Log:
             answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]
             refused = Unavailable()
             results = [Stored(*known) if known else refused for known in answers]
+            self._publish(entries)
+            _tell(items, results)
             if self.hub.traces is not None:
                 self.hub.traces.committed(entries, began, zip(items, results, strict=True))
-            self.hub.publish(entries)
-            _tell(items, results)
             self.hub.gapped(None)  # for what went with them into inboxes
             return
         self.hub.gapped(None)

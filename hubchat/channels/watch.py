@@ -43,6 +43,7 @@ class Watch:
         self._compared_at = 0.0
         self._is_blind = False
         self._task: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Takes where the access channel stands, and begins to watch."""
@@ -52,9 +53,10 @@ class Watch:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._beating) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
         swept_at = tidied_at = monotonic()
@@ -84,8 +86,17 @@ class Watch:
         await self.hub.compare_doubted()
         if self.hub.is_replaced:
             await self.hub.start_anew(await self.hub.database.write(partial(_renamed, self.hub.log_id)))
-        if self.peers is not None:  # last: a database that can't be written keeps nobody from reading
-            await self.peers.look()
+        if self.peers is not None and self._beating is None:
+            self._beating = asyncio.create_task(self._beat(self.peers))
+
+    async def _beat(self, peers: Peers) -> None:
+        """Apart from the rounds: a database that can't be written, or is slow to, keeps nobody from reading."""
+        try:
+            await peers.look()
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+            log.warning("other nodes can't be looked at", extra={"cause": type(error).__name__})
+        finally:
+            self._beating = None
 
     async def look(self, asked_at: float, *, everything: bool) -> None:
         """Reads what the access channel says if something was written; compares heads when that is due, or when this

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from hubchat import access, wire
 from hubchat.access import Scope
 from hubchat.actions import messages
+from hubchat.channels.hub import FRESH_S
 from hubchat.channels.items import Done, Stored
 from hubchat.channels.log import Log
 from hubchat.channels.pages import history_page
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from hubchat.gateway.session import Session
 
 Ok: TypeAlias = Mapping[str, Any] | None
-Asked: TypeAlias = dict[int, tuple[int, Future[Seat | None]]]
-"""By channel: what was asked ahead, and how far the access channel had been acted upon then."""
+Asked: TypeAlias = dict[int, tuple[int, float, Future[Seat | None]]]
+"""By channel: what was asked ahead, how far the access channel had been acted upon then, and when (s, monotonic)."""
 
 # ---------------------------------------------------------------- subscriptions
 
@@ -91,9 +92,13 @@ async def _seat_to_read(session: "Session", channel: int, asked: Asked | None = 
     hub = session.node.hub
     ahead = asked.get(channel) if asked else None
     while True:
-        epoch, answer = ahead or (hub.access_epoch, session.node.seats.get((session.account_id or 0, channel)))
+        if ahead is not None and monotonic() - ahead[1] < FRESH_S:
+            epoch, _, answer = ahead
+            seat = await answer
+        else:
+            epoch = hub.access_epoch
+            seat = await session.node.seats.get((session.account_id or 0, channel))
         ahead = None
-        seat = await answer
         if epoch == hub.access_epoch:
             break
     if seat is None or not access.can("read", seat.stand.standing, seat.channel.place):

@@ -229,6 +229,8 @@ class Session:
             submit(self.node.log, self.caller, command, done)
         except HubError as error:
             done(error)
+        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+            done(as_fault(log, error))
 
     def _is_queued(self, channel: int) -> bool:
         """Whether a command for this channel waits or runs: then later ones wait behind it."""
@@ -277,7 +279,7 @@ class Session:
                 if not isinstance(command, Subscribe) or command.channel in self.asked:
                     break
                 seat = self.node.seats.ask((self.account_id or 0, command.channel))
-                self.asked[command.channel] = self.node.hub.access_epoch, seat
+                self.asked[command.channel] = self.node.hub.access_epoch, monotonic(), seat
 
     async def _until_taking(self) -> None:
         """Waits while the socket is full: what is asked for would only pile up before it."""
