@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from hubchat.channels import hub as hub_module
 from hubchat.channels import log
+from hubchat.channels.encoded import Encoded
 from hubchat.channels.hub import HELD, LINGER_S, REPAIR_ENTRIES
 from hubchat.channels.items import Message, Stored
 from hubchat.channels.transaction import Transaction
 from hubchat.channels.watch import Watch
-from hubchat.errors import HubError
+from hubchat.errors import HISTORY_REPLACED, RESTARTING, HubError
 from hubchat.storage.channels import ACCESS
 from hubchat.storage.database import Connection
+from hubchat.wire import Entry
 from tests.community import Community
 from tests.lines import WAIT_S, Gate, Lines
 
@@ -153,3 +156,147 @@ async def test_what_waits_for_a_channel_that_somebody_holds_is_bounded_and_loses
     seqs = [answer.seq for answer in answers if isinstance(answer, Stored)]
     assert seqs == [entry.seq for entry in await hub.entries(held, "message")]
     assert len(seqs) == len(submitted) > 1
+
+
+class SlowPeers:
+    """Other nodes, and a beat that is not written for a long time."""
+
+    in_doubt = False
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    async def look(self) -> None:
+        self.beats += 1
+        await asyncio.Event().wait()
+
+
+async def test_a_node_whose_beat_is_slow_to_be_written_goes_on_reading(hub: Community) -> None:
+    await _watch_stands(hub)
+    hub.node.database.foreign_writes = _changes  # type: ignore[method-assign]
+    peers: Any = SlowPeers()
+    watch = Watch(hub.node.hub, peers)
+    async with asyncio.timeout(WAIT_S):
+        await watch._round()
+        while not peers.beats:
+            await asyncio.sleep(0)
+        hub.node.hub.fresh_at -= 100
+        await watch._round()
+    assert not hub.node.hub.is_stale()
+    assert peers.beats == 1, "one at a time"
+    await watch.close()
+
+
+async def _changes() -> None:
+    """It can't be told whether somebody wrote."""
+
+
+async def test_what_comes_again_and_again_while_nothing_is_handed_out_is_counted_once(
+    hub: Community, lines: Lines
+) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line = lines.open(ana)
+    await line.do("subscribe", channel=room)
+    live = hub.node.hub.channels[room]
+    early = [Encoded(Entry(room, seq, "message", ana.persona_id, 1, "early")) for seq in (5, 6)]
+    for _ in range(3):
+        hub.node.hub.offer(early)
+    assert live.held_bytes == sum(one.size for one in early)
+    hub.node.hub.offer([Encoded(Entry(room, 7, "delete", ana.persona_id, 1, target=5))])
+    assert live.held_bytes == sum(one.size for one in live.held.values())
+
+
+async def test_a_fault_while_it_is_published_makes_nothing_of_what_is_stored_unstored(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line = lines.open(ana)
+    await line.do("subscribe", channel=room)
+    publish, asked = hub.node.hub.publish, list[int]()
+
+    def broken(entries: Any) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ValueError("a fault of ours")
+        publish(entries)
+
+    monkeypatch.setattr(hub.node.hub, "publish", broken)
+    sent = await line.do("send", channel=room, nonce="a", text="stored")
+    assert await line.until_seq(room, sent["seq"]) == [1]
+    assert (await line.do("send", channel=room, nonce="b", text="and the next"))["seq"] == 2
+
+
+async def test_a_lost_right_that_this_release_does_not_understand_sends_everybody_to_ask_anew(
+    hub: Community, lines: Lines
+) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    room = await hub.group(ana, "open", ben)
+    line = lines.open(ben)
+    await line.do("subscribe", channel=room)
+    await _watch_stands(hub)
+    access = hub.node.hub.channels[ACCESS]
+    strange = Entry(ACCESS, access.at + 1, "access", None, 1, data={"reason": "of a later release"})
+    hub.node.hub.offer([Encoded(strange)])
+    assert line.closed_with == HISTORY_REPLACED.code
+    assert access.at == strange.seq
+
+
+async def test_a_batch_that_can_not_be_handed_out_sends_its_readers_to_come_again(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await hub.member("ana")
+    room, other = await hub.group(ana), await hub.group(ana)
+    line, elsewhere = lines.open(ana), lines.open(ana)
+    await line.do("subscribe", channel=room)
+    await elsewhere.do("subscribe", channel=other)
+
+    def broken(*_: Any) -> bytes:
+        raise ValueError("an entry of another release")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hub_module, "joined", broken)
+        await hub.say(ana, room)
+        await line.until(lambda: line.closed_with)
+    assert line.closed_with == RESTARTING.code
+    await hub.say(ana, other)
+    assert await elsewhere.until_seq(other, 1) == [1]
+
+
+async def test_a_channel_whose_repair_failed_is_compared_soon(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    line = lines.open(ana)
+    await line.do("subscribe", channel=room)
+    await _watch_stands(hub)
+
+    async def away(_work: Any) -> Any:
+        raise HubError("database_unavailable")
+
+    live = hub.node.hub.channels[room]
+    with monkeypatch.context() as patched:
+        patched.setattr(hub.node.database, "read", away)
+        hub.node.hub.repair(live)
+        async with asyncio.timeout(WAIT_S):
+            while live.repairing:
+                await asyncio.sleep(0.01)
+    assert hub.node.hub._doubted == {room}
+
+
+async def test_who_comes_while_a_history_is_replaced_is_told_of_the_new_one(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await hub.member("ana")
+    await _watch_stands(hub)
+    gate = Gate(hub.node.hub._open)
+    monkeypatch.setattr(hub.node.hub, "_open", gate)
+    beginning = asyncio.create_task(hub.node.hub.start_anew(hub.node.hub.log_id + 1))
+    await gate.arrived.wait()
+    line = lines.open(ana)
+    assert line.closed_with is None
+    gate.open()
+    await beginning
+    assert line.closed_with == HISTORY_REPLACED.code
