@@ -70,6 +70,8 @@ METERS: Final = (
           lambda at: at.node.hub.counts.deliveries),
     Meter("replayed", "counter", "entries handed to readers that joined or lagged",
           lambda at: at.node.catchup.replayed),
+    Meter("replay_reads", "counter", "pages of the log that were read for them; none for what is kept in memory",
+          lambda at: at.node.catchup.pages_read),
     Meter("writes", "counter", "writes to connections; fewer than deliveries, as many entries share one",
           lambda at: at.node.hub.counts.writes),
     Meter("reads", "counter", "questions to the database; those of members who come back at once share a few",

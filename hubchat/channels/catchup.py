@@ -48,6 +48,7 @@ class Catchup:
         self._reads = asyncio.Semaphore(READS)
         self._tasks: set[asyncio.Task[None]] = set()
         self.replayed = 0  # entries, since the start
+        self.pages_read = 0  # of the log, for entries that `recent` does not hold
 
     @property
     def behind(self) -> int:
@@ -188,6 +189,7 @@ class Catchup:
 
     async def _query(self, live: Live, first: int) -> list[Encoded]:
         async with self._reads:
+            self.pages_read += 1
             entries = await self.hub.database.read(
                 lambda connection: read_range(connection, live.id, first, live.at, READ_ENTRIES)
             )

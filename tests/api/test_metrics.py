@@ -56,9 +56,14 @@ async def test_connections_and_deliveries_are_counted(hub: Served) -> None:
         seq = (await at_ana.do("send", channel=room, nonce="n", text="hello"))["seq"]
         await at_ben.entry(room, seq=seq)
         after = await _values(hub)
+        hub.node.hub.recent.clear()
+        await at_ben.do("subscribe", channel=room, after=seq - 1)
+        await until(lambda: hub.node.catchup.replayed > after["hubchat_replayed_total"], WAIT_S)
+        read = await _values(hub)
     assert (before["hubchat_connections"], before["hubchat_channels"]) == (2, 2)  # the room, and who lost rights
     assert after["hubchat_deliveries_total"] == before["hubchat_deliveries_total"] + 1
     assert before["hubchat_reads_total"] >= quiet["hubchat_reads_total"] + 2  # who came in, and a right to read
+    assert read["hubchat_replay_reads_total"] == after["hubchat_replay_reads_total"] + 1
     assert after["hubchat_writes_total"] > before["hubchat_writes_total"]
 
 

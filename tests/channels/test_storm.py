@@ -94,6 +94,7 @@ async def test_a_storm_asks_sql_for_no_entry_that_the_node_has_and_for_all_right
         for room, head in rooms.items():
             assert line.seqs(room) == list(range(head + 1, head + MISSED + 1))
     assert len(said) <= STATEMENTS < MEMBERS
+    assert hub.node.catchup.pages_read == 0
     assert max(line.writes for line in back) <= WRITES < ROOMS
 
 
@@ -116,4 +117,4 @@ async def test_what_the_node_has_not_at_hand_is_read_once_for_all_who_stand_at_t
         for room, head in rooms.items():
             assert line.seqs(room) == list(range(head + 1, head + MISSED + 1))
     assert set(read) == set(rooms)
-    assert len(read) <= STATEMENTS < MEMBERS
+    assert len(read) == hub.node.catchup.pages_read <= STATEMENTS < MEMBERS
