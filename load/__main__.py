@@ -13,6 +13,7 @@ from load.compiler import CannotMeasureError
 from load.hub import Homes
 from load.plan import Plan, Reading
 from load.scenarios import SCENARIOS
+from load.targets import broken
 
 QUIET = 0.1  # of all cores; beyond it two runs of the same code differ by more than what is looked for
 
@@ -24,7 +25,11 @@ def main(
     rounds: Annotated[int | None, typer.Option(help="of all peers; the middle one counts")] = None,
     kept: Annotated[Path | None, typer.Option(help="measure nothing, tell what load/results has in this file")] = None,
 ) -> None:
-    """Measure a hubchat node and its peers on this machine, and hold the numbers against what they should be."""
+    """Measure hubchat and its peers on this machine, and hold the numbers against what they should be.
+
+    Fails where a scenario could not be carried through, and where hubchat lost, doubled, disordered or refused
+    anything.
+    """
     failed: list[str] = []
     if kept:
         readings, where = report.kept(kept)
@@ -39,7 +44,7 @@ def main(
     report.show(readings)
     if docs:
         report.write(readings, where)
-    if failed:
+    if failed or broken(readings):
         raise typer.Exit(1)
 
 

@@ -15,25 +15,36 @@
 #include "native/crowd.h"
 #include "native/tally.h"
 
-enum { FLIGHT = 1 << 16, OPEN_US_MOST = 120000000, DRAIN_US_MOST = 5000000 };
+enum { OPEN_US_MOST = 120000000, DRAIN_US_MOST = 5000000 };
 
 struct message {
-    uint32_t number;
-    int sender, readers_left, acked, open;
+    int sender, readers_left, acked, failed, open;
     uint64_t sent_us;
 };
 
-static struct message flight[FLIGHT]; /* by number, the newest FLIGHT */
+static struct message *flight; /* all of this run, or a copy that never came would be forgotten */
 static struct tally tally;
 static int window, until_delivered, running, measuring;
-static uint32_t next_number = 1, end_number = UINT32_MAX;
-static uint64_t in_flight;
+static uint32_t next_number = 1, first_number = 1, end_number = UINT32_MAX;
+static uint64_t in_flight, copies_left; /* copies that readers have yet to get */
+static int lost_before;
+
+/* The message of this run that has that number; NULL for one of an earlier run, whose `missing` told. */
+static struct message *message_of(uint32_t number)
+{
+    return number >= first_number && number < next_number ? &flight[number - first_number] : NULL;
+}
 
 static void send_message(struct member *m)
 {
     uint32_t number = next_number++;
+    if (number - first_number >= plan.messages_most) {
+        fprintf(stderr, "member: a run of more than %u messages can't be followed\n", plan.messages_most);
+        exit(3);
+    }
     struct bytes *message = &plan.messages.items[number % (uint32_t)plan.messages.count];
-    flight[number % FLIGHT] = (struct message){number, m->number, plan.copies, plan.dialect == PLAIN, 1, now_us};
+    flight[number - first_number] = (struct message){m->number, plan.copies, plan.dialect == PLAIN, 0, 1, now_us};
+    copies_left += (uint64_t)plan.copies;
     speech_number(message->at, message->size, plan.dialect, number);
     say(m, speech_opcode(plan.dialect), message->at, message->size);
     m->in_flight++;
@@ -60,33 +71,35 @@ static void close_message(struct message *message)
     message->open = 0;
     members[message->sender].in_flight--;
     in_flight--;
-    tally.messages += (uint64_t)measuring;
+    tally.messages += (uint64_t)(measuring && !message->failed);
 }
 
 static void take_reply(uint32_t number, int failed)
 {
-    struct message *message = &flight[number % FLIGHT];
-    if (message->number != number || message->acked)
+    struct message *message = message_of(number);
+    if (!message || message->acked)
         return;
     message->acked = 1;
+    message->failed = failed;
     if (failed) {
         tally.errors++;
+        copies_left -= (uint64_t)(message->readers_left > 0 ? message->readers_left : 0);
         message->readers_left = 0;
-    }
-    if (measuring)
+    } else if (measuring)
         histogram_add(&tally.reply, now_us - message->sent_us);
     close_message(message);
 }
 
 static void take_delivery(struct member *m, const struct frame *frame, uint32_t number)
 {
-    struct message *message = &flight[number % FLIGHT];
-    if (message->number != number)
-        return; /* of an earlier run, or over FLIGHT messages late: `missing` tells */
+    struct message *message = message_of(number);
+    if (!message)
+        return;
     uint32_t *last = &m->last_of[message->sender - plan.readers];
     tally.doubled += *last == number || message->readers_left <= 0;
     tally.out_of_order += *last > number && plan.messages.count == 1; /* between rooms no order is promised */
     *last = number > *last ? number : *last;
+    copies_left -= message->readers_left > 0;
     message->readers_left--;
     if (measuring) {
         tally.deliveries++;
@@ -99,8 +112,8 @@ static void take_delivery(struct member *m, const struct frame *frame, uint32_t 
 /* In a room of XMPP senders hear everybody, and of their own that it is archived. */
 static int is_own(const struct member *m, uint32_t number)
 {
-    const struct message *message = &flight[number % FLIGHT];
-    return message->number == number && message->sender == m->number;
+    const struct message *message = message_of(number);
+    return message && message->sender == m->number;
 }
 
 static void hear(struct member *m, const struct frame *frame)
@@ -136,29 +149,35 @@ static void event(const char *name)
     fflush(stdout);
 }
 
-static uint64_t count_missing(void)
+/* Once nothing more is to come: messages that nobody answered and members that were cut off are errors too. */
+static void close_tally(void)
 {
-    uint64_t missing = 0;
-    for (int i = 0; i < FLIGHT; i++)
-        missing += flight[i].readers_left > 0 ? (uint64_t)flight[i].readers_left : 0;
-    return missing;
+    for (uint32_t number = first_number; number < next_number; number++)
+        tally.errors += !flight[number - first_number].acked;
+    tally.errors += (uint64_t)(lost - lost_before);
+    tally.missing = copies_left;
+    tally.gaps = slips.gaps;
+    tally.doubled += slips.doubled;
+    tally.out_of_order += slips.out_of_order;
 }
 
 static void begin(void)
 {
     memset(&tally, 0, sizeof tally);
     memset(&slips, 0, sizeof slips);
-    memset(flight, 0, sizeof flight);
+    memset(flight, 0, plan.messages_most * sizeof *flight);
     for (int i = 0; i < count; i++)
         members[i].in_flight = 0;
-    in_flight = 0;
+    in_flight = copies_left = 0;
+    first_number = next_number;
+    lost_before = lost;
     running = 1;
     now_us = clock_us();
 }
 
 static void drain(uint64_t stop_us)
 {
-    while ((in_flight || count_missing()) && clock_us() < stop_us)
+    while ((in_flight || copies_left) && clock_us() < stop_us)
         turn(10);
 }
 
@@ -174,9 +193,8 @@ static void run(double warmup_s, double seconds)
     measuring = running = 0;
     event("end");
     drain(end_us + DRAIN_US_MOST);
-    tally.doubled += slips.doubled;
-    tally.out_of_order += slips.out_of_order;
-    tally_print(&tally, (double)(end_us - start_us) / 1e6, count_missing() + slips.gaps);
+    close_tally();
+    tally_print(&tally, (double)(end_us - start_us) / 1e6);
 }
 
 static void say_all(uint32_t messages)
@@ -190,8 +208,11 @@ static void say_all(uint32_t messages)
         turn(10);
     measuring = running = 0;
     end_number = UINT32_MAX;
+    uint64_t end_us = clock_us();
     event("end");
-    tally_print(&tally, (double)(clock_us() - start_us) / 1e6, in_flight);
+    drain(end_us + DRAIN_US_MOST);
+    close_tally();
+    tally_print(&tally, (double)(end_us - start_us) / 1e6);
 }
 
 static void stall(void)
@@ -277,6 +298,7 @@ int main(int argc, char **argv)
 {
     char line[256];
     plan = plan_read(argc, argv);
+    flight = calloc(plan.messages_most, sizeof *flight);
     crowd_open();
     connect_all();
     while (next_command(line, sizeof line) && obey(line))

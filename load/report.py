@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,15 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from load import pictures
+from load.members import SLIPS
 from load.plan import Reading
-from load.targets import TARGETS, Readings, Target
+from load.targets import TARGETS, Readings, Target, broken
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 RESULTS = Path(__file__).parent / "results"
-TOLD = ("messages_per_s", "deliveries_per_s", "cpu_us_per_message", "cpu_us_per_delivery", "cpu_share")
+SHARES = ("cpu_share", "members_cpu_share")
+TOLD = ("messages_per_s", "deliveries_per_s", "cpu_us_per_message", "cpu_us_per_delivery", *SHARES)
 GROWTH = {
-    "readers": ("readers", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_s")),
+    "readers": ("readers", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_s", *SHARES)),
     "rooms": ("rooms", ("cpu_us_per_message", "cpu_us_per_delivery", "deliveries_per_write", "cpu_us_per_write")),
     "nodes": ("nodes", ("messages_per_s", "cpu_us_per_message", "reply_p99_ms", "delivery_p99_ms")),
     "across": ("two nodes", ("came_p50_ms", "came_max_ms", "revoked_p50_ms", "revoked_max_ms", "went_p50_ms",
@@ -26,17 +29,18 @@ GROWTH = {
                             "oldest_p99_ms")),
     "slow": ("stalled readers", ("delivery_p50_ms", "delivery_p99_ms", "rss_each", "kernel_each", "grows_each",
                                  "again_s", "again_slips")),
-    "storm": ("members", ("seconds", "cpu_us", "reads", "reads_each")),
+    "storm": ("members", ("seconds", "cpu_us", "replay_reads", "reads", "reads_each")),
 }  # fmt: skip
 """What each of these grows by, and what is told of it: cost must grow as the work does and no faster."""
-SHOWN = (*TOLD, "delivery_p50_ms", "delivery_p99_ms", "reply_p50_ms", "reply_p99_ms", "missing", "doubled")
+SHOWN = (*TOLD, "delivery_p50_ms", "delivery_p99_ms", "reply_p50_ms", "reply_p99_ms", *SLIPS)
 
 
 def line(reading: Reading) -> str:
     """One measurement, while the others still run."""
     if reading.left_out:
         return f"{reading.scenario}: {reading.peer} is left out: {reading.left_out}"
-    values = {name: x for name, x in reading.values.items() if name in SHOWN} or reading.values
+    run = "messages_per_s" in reading.values
+    values = {name: x for name, x in reading.values.items() if name in SHOWN or not run}
     told = "  ".join(f"{name} {_number(value)}" for name, value in values.items())
     return f"{reading.round} {reading.scenario} {reading.peer} {reading.case or ''}  {told}"
 
@@ -65,6 +69,8 @@ def show(readings: list[Reading]) -> None:
     console.print(table)
     for sentence in _left_out(asked):
         console.print(sentence)
+    for slip in broken(readings):
+        console.print(f"must not be: {slip}", style="bold red")
 
 
 def write(readings: list[Reading], machine: str, page_path: Path = PAGE) -> None:
@@ -94,12 +100,11 @@ def _row(target: Target, asked: Readings) -> list[str]:
 
 
 def _seen(readings: list[Reading]) -> list[str]:
-    """Every case of the two scenarios that have several, by their medians."""
+    """Every case of the two scenarios that have several: medians, and the worst round of what must not be."""
     asked, lines = Readings(readings), [f"| | | {' | '.join(SHOWN)} |", f"|---|---|{'---:|' * len(SHOWN)}"]
     cases = dict.fromkeys((r.scenario, r.peer, r.case) for r in readings if r.case and r.scenario not in GROWTH)
     for scenario, peer, case in cases:
-        values = [asked.middle(scenario, peer, case, name) or 0.0 for name in SHOWN]
-        lines.append(f"| {scenario} {case:,} | {peer} | {' | '.join(map(_number, values))} |")
+        lines.append(f"| {scenario} {case:,} | {peer} | {_told(asked, scenario, peer, case, SHOWN)} |")
     return lines
 
 
@@ -112,10 +117,13 @@ def _growth(readings: list[Reading]) -> list[str]:
             continue
         lines += ["", f"| {scenario}: {what} | | {' | '.join(names)} |", f"|---:|---|{'---:|' * len(names)}"]
         for peer, case in cases:
-            seen = (asked.middle(scenario, peer, case, name) for name in names)
-            told = " | ".join("" if value is None else _number(value) for value in seen)
-            lines.append(f"| {case:,} | {peer} | {told} |")
+            lines.append(f"| {case:,} | {peer} | {_told(asked, scenario, peer, case, names)} |")
     return lines[1:]
+
+
+def _told(asked: Readings, scenario: str, peer: str, case: int, names: Iterable[str]) -> str:
+    seen = (asked.told(scenario, peer, case, name) for name in names)
+    return " | ".join("" if value is None else _number(value) for value in seen)
 
 
 def _connections(readings: list[Reading]) -> list[str]:

@@ -13,7 +13,7 @@ struct histogram {
 };
 
 struct tally {
-    uint64_t messages, deliveries, bytes, others, errors, out_of_order, doubled;
+    uint64_t messages, deliveries, bytes, others, errors, out_of_order, doubled, missing, gaps;
     struct histogram reply, delivery;
 };
 
@@ -36,12 +36,12 @@ static inline double histogram_ms(const struct histogram *histogram, double shar
     return 0;
 }
 
-static inline void tally_print(const struct tally *tally, double seconds, uint64_t missing)
+static inline void tally_print(const struct tally *tally, double seconds)
 {
     printf("{\"event\": \"result\", \"seconds\": %.6f, \"messages\": %lu, \"deliveries\": %lu, \"bytes\": %lu, \"others\": %lu, ",
         seconds, tally->messages, tally->deliveries, tally->bytes, tally->others);
-    printf("\"errors\": %lu, \"out_of_order\": %lu, \"doubled\": %lu, \"missing\": %lu, ",
-        tally->errors, tally->out_of_order, tally->doubled, missing);
+    printf("\"errors\": %lu, \"out_of_order\": %lu, \"doubled\": %lu, \"missing\": %lu, \"gaps\": %lu, ",
+        tally->errors, tally->out_of_order, tally->doubled, tally->missing, tally->gaps);
     printf("\"reply_ms\": {\"p50\": %.3f, \"p99\": %.3f}, \"delivery_ms\": {\"p50\": %.3f, \"p99\": %.3f}}\n",
         histogram_ms(&tally->reply, 0.5), histogram_ms(&tally->reply, 0.99),
         histogram_ms(&tally->delivery, 0.5), histogram_ms(&tally->delivery, 0.99));

@@ -4,7 +4,7 @@ import time
 
 from load import machine
 from load.hub import Homes, Hub
-from load.members import Members, Run
+from load.members import SLIPS, Members
 from load.plan import Note, Plan, Reading
 from load.servers import Server
 
@@ -29,14 +29,15 @@ def slow(plan: Plan, note: Note, homes: Homes) -> None:
 
 
 def _measure(plan: Plan, home: Hub, running: Server, sleepers: Members, members: Members) -> dict[str, float]:
-    members.run(IN_FLIGHT, plan.warmup_s, warmup_s=plan.warmup_s, until="delivered")
+    runs = [members.run(IN_FLIGHT, plan.warmup_s, warmup_s=plan.warmup_s, until="delivered")]
     sleepers.stall()
-    sizes, runs = [_sizes(running)], list[Run]()
+    sizes = [_sizes(running)]
     for _ in range(2):
         runs.append(members.run(IN_FLIGHT, plan.stall_s, warmup_s=0.0, until="delivered"))
         time.sleep(SETTLE_S)
         sizes.append(_sizes(running))
-    values = runs[-1].values()
+    seen = [run.values() for run in runs]
+    values = {**seen[-1], **{name: sum(run[name] for run in seen) for name in SLIPS}}
     if count := sleepers.readers:
         (rss, rss_half, rss_end), (kernel, kernel_half, kernel_end) = zip(*sizes, strict=True)
         grows = rss_end + kernel_end - rss_half - kernel_half

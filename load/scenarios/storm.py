@@ -3,7 +3,7 @@
 from hubchat.storage.channels import read_heads
 from load import machine, speech
 from load.hub import WRITERS, Homes, metrics
-from load.members import Members
+from load.members import SLIPS, Members
 from load.plan import Note, Plan, Reading
 
 EACH = 5  # channels of a member
@@ -27,12 +27,22 @@ def storm(plan: Plan, note: Note, homes: Homes) -> None:
             home.tokens, channels[:1], [missing[at : at + EACH] for at in range(0, len(missing), EACH)], EACH * MISSED
         )
         with home.node() as running, Members(running, staying, readers=1, senders=WRITERS) as writers:
-            writers.say(MISSED * len(channels))
+            said = writers.say(MISSED * len(channels)).values()
             before, before_s = metrics(running.port), machine.cpu_s(running.pid)
             with Members(running, coming, readers=plan.crowd, opening=min(AT_ONCE, plan.crowd)) as members:
                 cpu_s = machine.cpu_s(running.pid) - before_s
-                reads = metrics(running.port)["hubchat_reads_total"] - before["hubchat_reads_total"]
-                values = {"seconds": members.connect_s, "cpu_s": cpu_s, "cpu_us": cpu_s / plan.crowd * 1e6}
-        note(
-            Reading("storm", "hubchat", turn, plan.crowd, {**values, "reads": reads, "reads_each": reads / plan.crowd})
-        )
+                after = metrics(running.port)
+            reads, replay_reads = (after[name] - before[name] for name in _READING)
+            values = {
+                "seconds": members.connect_s,
+                "cpu_s": cpu_s,
+                "cpu_us": cpu_s / plan.crowd * 1e6,
+                "reads": reads,
+                "reads_each": reads / plan.crowd,
+                "replay_reads": replay_reads,
+                **{name: said[name] for name in SLIPS},
+            }
+        note(Reading("storm", "hubchat", turn, plan.crowd, values))
+
+
+_READING = ("hubchat_reads_total", "hubchat_replay_reads_total")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from load import peers, speech
+from load.compiler import CannotMeasureError
 from load.hub import Hub
 from load.members import Members
 
@@ -39,3 +40,12 @@ def test_who_comes_back_gets_what_it_missed_and_who_stalled_reads_on_without_a_g
                 pass
             assert writers.say(100).messages == 100
         assert members.read(3, hub.head(server.port), within_s=20).slips == 0
+
+
+def test_a_run_with_more_messages_than_can_be_followed_fails() -> None:
+    with (
+        peers.EPOLL.server() as server,
+        Members(server, peers.EPOLL.speech(), readers=1, senders=1, messages_most=50) as members,
+        pytest.raises(CannotMeasureError, match="the members ended"),
+    ):
+        members.run(4, 60, warmup_s=0, until="delivered")

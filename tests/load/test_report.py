@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import typer
 
 from load import report
+from load.__main__ import main
 from load.plan import Reading
-from load.targets import Readings
+from load.targets import TARGETS, Readings, broken
 
 PAGE = "".join(
     f"<!-- {name} -->\n<!-- /{name} -->\nby hand\n" for name in ("machine", "targets", "seen", "connections", "growth")
@@ -53,7 +55,7 @@ def test_a_scenario_that_grows_has_a_table_and_a_picture_of_its_own(tmp_path: Pa
     report.write([*readings(10.0, 1.0), *grown], "a small machine", page)
     growth = page.read_text().split("<!-- growth -->")[1].splitlines()
     assert growth[1].startswith("| readers: readers | | cpu_us_per_message | cpu_us_per_delivery |")
-    assert growth[3:5] == ["| 10 | hubchat |  | 9 |  |", "| 100 | hubchat |  | 1.5 |  |"]
+    assert growth[3:5] == ["| 10 | hubchat |  | 9 |  |  |  |", "| 100 | hubchat |  | 1.5 |  |  |  |"]
     assert (tmp_path / "pictures" / "performance-readers.svg").exists()
     assert not (tmp_path / "pictures" / "performance-rooms.svg").exists()
 
@@ -101,3 +103,45 @@ def test_the_page_says_what_a_connection_keeps_of_each_peer(tmp_path: Path) -> N
     ]
     report.write([*kept, Reading("connect", "ws", 0, values={"per_s": 5000.0, "cpu_us": 160.0})], "a machine", page)
     assert "| hubchat | 4.5 |  |  |\n| ws | 9 | 5,000 | 160 |\n" in page.read_text()
+
+
+def runs(peer: str, name: str, *rounds: float) -> list[Reading]:
+    told = {"messages_per_s": 100.0, "members_cpu_share": 0.25, "missing": 0.0, "errors": 0.0}
+    return [Reading("durable", peer, turn, 50, {**told, name: value}) for turn, value in enumerate(rounds)]
+
+
+def test_one_slip_in_one_round_is_told_and_not_lost_in_a_median(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE)
+    report.write([*runs("hubchat", "missing", 0, 0, 7), *runs("ws", "missing", 0, 9, 0)], "a machine", page)
+    written = page.read_text()
+    assert "hubchat, in every run: missing, doubled, out of order, refused | ≤ 0  | 7  | missed |" in written
+    cells = {row.split(" | ")[1]: row for row in written.splitlines() if row.startswith("| durable 50 |")}
+    assert cells["hubchat"] == "| durable 50 | hubchat | 100 |  |  |  |  | 0.25 |  |  |  |  | 0 |  | 7 |  |  |"
+    assert cells["ws"].endswith("| 0 |  | 9 |  |  |")
+
+
+def test_a_right_that_was_lost_too_late_once_is_told() -> None:
+    told = [Reading("across", "hubchat", turn, 0, {"revoked_max_ms": ms}) for turn, ms in enumerate((10, 1_400, 12))]
+    (target,) = (x for x in TARGETS if x.what == "two nodes: who lost a right is told so")
+    assert target.seen(Readings(told)) == 1_400
+    assert not target.holds(1_400)
+
+
+@pytest.mark.parametrize("name", ["missing", "doubled", "out_of_order", "gaps", "errors", "again_slips"])
+def test_a_run_in_which_hubchat_broke_a_promise_fails_and_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    kept = report.keep(runs("hubchat-postgresql", name, 0, 3), "a machine", quick=True)
+    with pytest.raises(typer.Exit) as ended:
+        main(kept=kept)
+    assert ended.value.exit_code == 1
+    assert f"must not be: durable 50, hubchat-postgresql, round 1: 3 {name}" in capsys.readouterr().out
+
+
+def test_what_a_peer_loses_is_told_and_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    told = [*runs("hubchat", "errors", 0), *runs("socketio", "errors", 5)]
+    assert broken(told) == []
+    main(kept=report.keep(told, "a machine", quick=True))
