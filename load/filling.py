@@ -31,7 +31,8 @@ _NONCES: Final = {  # that look random, as clients make them: an index takes the
 }
 _FILL: Final = (
     "INSERT INTO entry (channel_id, seq, kind, author_id, at, nonce, text) "
-    "SELECT :channel, i, 'message', :author, :at + i, {nonce}, CAST(:text AS text) FROM {numbers} AS numbers"
+    "SELECT CASE (i - 1) % {rooms} {channels} END, (i - 1) / {rooms} + 1, 'message', :author, :at + i, {nonce}, "
+    "CAST(:text AS text) FROM {numbers} AS numbers"
 )
 _nonce_index: Final = next(index for index in EntryRow.__table__.indexes if index.name == "entry_nonce")  # type: ignore[attr-defined]  # SQLModel does not type it
 
@@ -76,14 +77,20 @@ def insert_memberships(connection: Connection, pairs: Iterable[tuple[int, Made]]
     connection.execute(sa.insert(Membership), rows)
 
 
-def insert_history(connection: Connection, channel: int, author: int, first: int, last: int) -> None:
-    """Messages `first` to `last` of a channel, whose head is then `last`."""
+def insert_history(connection: Connection, channels: list[int], author: int, first: int, last: int) -> None:
+    """Messages `first` to `last` of all these channels together, which take turns as rooms of one hub do.
+
+    Where `last` is a multiple of how many they are, each has as many.
+    """
     kind, began_at = connection.dialect.name, now_ms() - last - 1
-    fill = sa.text(_FILL.format(nonce=_NONCES[kind], numbers=_NUMBERS[kind]))
-    values = {"channel": channel, "author": author, "at": began_at, "text": "x" * TEXT_BYTES}
-    connection.execute(fill, {**values, "first": first, "last": last})
-    head = sa.text("UPDATE channel SET head = :last, head_at = :at WHERE id = :channel")
-    connection.execute(head, {"last": last, "at": began_at + last, "channel": channel})
+    turns = " ".join(f"WHEN {turn} THEN {channel}" for turn, channel in enumerate(channels))
+    fill = _FILL.format(rooms=len(channels), channels=turns, nonce=_NONCES[kind], numbers=_NUMBERS[kind])
+    values = {"author": author, "at": began_at, "text": "x" * TEXT_BYTES}
+    connection.execute(sa.text(fill), {**values, "first": first, "last": last})
+    head = sa.text("UPDATE channel SET head = :head, head_at = :at WHERE id = :channel")
+    heads = [(last - turn - 1) // len(channels) + 1 for turn in range(len(channels))]
+    at = began_at + last
+    connection.execute(head, [{"head": x, "at": at, "channel": y} for x, y in zip(heads, channels, strict=True)])
 
 
 def drop_nonces(connection: Connection) -> None:

@@ -1,13 +1,15 @@
 """The virtual members count what they say they count: driven against the C loop, which loses nothing."""
 
+import http.client
 import shutil
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from load import peers, speech
+from load import filling, peers, speech
 from load.compiler import CannotMeasureError
-from load.hub import Hub
+from load.hub import WRITERS, Hub
 from load.members import Members
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") or shutil.which("cc")), reason="no C compiler")
@@ -49,3 +51,18 @@ def test_a_run_with_more_messages_than_can_be_followed_fails() -> None:
         pytest.raises(CannotMeasureError, match="the members ended"),
     ):
         members.run(4, 60, warmup_s=0, until="delivered")
+
+
+def test_a_filled_history_lies_among_other_rooms_and_is_read_as_what_was_said_there(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.settle(WRITERS, 3, 3)
+    for first, last in ((1, 9), (10, 30)):
+        hub.fill(lambda at, first=first, last=last: filling.insert_history(at, hub.channels, hub.author, first, last))  # type: ignore[misc]
+    stored = hub.fill(lambda at: at.execute(sa.text("SELECT channel_id FROM entry ORDER BY rowid")).scalars().all())
+    assert stored[-30:] == hub.channels * 10
+    with hub.node() as server:
+        line = http.client.HTTPConnection("127.0.0.1", server.port)
+        for channel in hub.channels:
+            page = hub.entries(line, channel, limit=50)
+            assert [entry["seq"] for entry in page if entry["kind"] == "message"] == list(range(1, 11))
+        line.close()
