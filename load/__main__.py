@@ -64,7 +64,7 @@ def _measure(chosen: list[str], plan: Plan) -> tuple[list[Reading], list[str]]:
         readings.append(reading)
         print(report.line(reading), file=sys.stderr, flush=True)
 
-    with Homes() as homes:
+    with Homes(plan.crowd) as homes:
         for name in chosen:
             try:
                 SCENARIOS[name](plan, note, homes)

@@ -21,14 +21,13 @@ from hubchat.storage.accounts import Made
 from hubchat.storage.database import Connection, open_database
 from load import filling, speech
 from load.compiler import CannotMeasureError
-from load.servers import Server, free_port, running
+from load.servers import Server, running
 from tests.redis_servers import RedisServer
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, free_port
 
 T = TypeVar("T")
 
-MEMBERS, GROUPS = 10, 5
-WRITERS = 10  # of a crowd: members of every room
+WRITERS = 10  # members of every room
 COMMAND_TIMEOUT_S = 60
 UNLIMITED = {
     "HUBCHAT_COMMANDS_PER_10S": "0",
@@ -38,7 +37,7 @@ UNLIMITED = {
 
 
 class Hub:
-    """A data folder with MEMBERS members in GROUPS public groups. On SQLite one node at a time is started on it."""
+    """A data folder with members and public groups that they are in. On SQLite one node at a time is started on it."""
 
     def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.folder = folder
@@ -51,7 +50,7 @@ class Hub:
         self.channels: list[int] = []
         self.author = 0  # a persona that is in all rooms
 
-    def settle(self, members: int = MEMBERS, rooms: int = GROUPS, each: int = GROUPS) -> None:
+    def settle(self, members: int, rooms: int = 1, each: int = 1) -> None:
         """Members, each with a token and in `each` of the rooms, and the first WRITERS in all; before any node runs."""
         self.begin()
 
@@ -120,15 +119,16 @@ class Hub:
         return page
 
     def room(self) -> speech.Speech:
-        """Everybody in one channel."""
+        """Account by account, each subscribed to the first channel."""
         return speech.hubchat(self.tokens, self.channels[:1], self.channels[0])
 
-    def all_rooms(self) -> speech.Speech:
-        """Everybody in every channel."""
-        return speech.hubchat(self.tokens, self.channels, self.channels[0])
+    def own_rooms(self, each: int) -> speech.Speech:
+        """Account by account, subscribed to the `each` rooms that it was settled in."""
+        own = [[{"channel": room} for room in block] for block in blocks(self.channels, each)]
+        return speech.rooms(self.tokens, self.channels[:1], own)
 
     def nothing(self) -> speech.Speech:
-        """Everybody signed in, and subscribed to nothing."""
+        """Account by account, signed in and subscribed to nothing."""
         return speech.hubchat(self.tokens, [], self.channels[0])
 
     def _hubchat(self, *arguments: str, said: str | None = None) -> str:
@@ -147,11 +147,15 @@ class Hub:
 
 
 class Homes:
-    """A settled hub on each database, made when a scenario first asks for it; a context manager that removes them."""
+    """Settled hubs, made when a scenario first asks for one; a context manager that removes them.
 
-    def __init__(self) -> None:
+    Each has as many `accounts`, so that no two connections of a crowd are one member's.
+    """
+
+    def __init__(self, accounts: int) -> None:
+        self._accounts = accounts
         self._stack = ExitStack()
-        self._made: dict[str, Hub] = {}
+        self._made: dict[tuple[int, int, bool], Hub] = {}
         self._postgres: PostgresServer | None = None
         self._redis: RedisServer | None = None
 
@@ -168,20 +172,13 @@ class Homes:
 
     @property
     def sqlite(self) -> Hub:
-        """The one on SQLite."""
-        if "sqlite" not in self._made:
-            self._made["sqlite"] = self.empty()
-            self._made["sqlite"].settle()
-        return self._made["sqlite"]
+        """One room on SQLite, with everybody in it."""
+        return self.crowd(1, 1)
 
     @property
     def postgres(self) -> Hub:
-        """The one on a PostgreSQL server of its own, which keeps fsync on."""
-        if "postgres" in self._made:
-            return self._made["postgres"]
-        hub = self._made["postgres"] = self.empty(on_postgres=True)
-        hub.settle()
-        return hub
+        """The same on a PostgreSQL server of its own, which keeps fsync on."""
+        return self.crowd(1, 1, on_postgres=True)
 
     def empty(self, *, on_postgres: bool = False) -> Hub:
         """A new one each time, on a database without tables."""
@@ -198,13 +195,14 @@ class Homes:
             self._redis = self._stack.enter_context(RedisServer())
         return self._redis
 
-    def crowd(self, members: int, rooms: int, each: int) -> Hub:
-        """One on SQLite with so many members and rooms: everybody is in `each` of them, WRITERS in all."""
-        if "crowd" in self._made:
-            return self._made["crowd"]
-        hub = self._made["crowd"] = self.empty()
-        hub.settle(members, rooms, each)
-        return hub
+    def crowd(self, rooms: int, each: int, *, on_postgres: bool = False) -> Hub:
+        """One with so many rooms: everybody is in `each` of them, WRITERS in all."""
+        wanted = (rooms, each, on_postgres)
+        if wanted not in self._made:
+            hub = self.empty(on_postgres=on_postgres)
+            hub.settle(self._accounts, rooms, each)
+            self._made[wanted] = hub
+        return self._made[wanted]
 
 
 def _seats(people: list[Made], rooms: list[int], each: int) -> Iterator[tuple[int, Made]]:

@@ -91,10 +91,11 @@ class Members:
         opening: int = 64,
         copies: int | None = None,
         beside: Sequence[Server] = (),
+        first: int = 0,
         messages_most: int = MESSAGES_MOST,
     ) -> None:
         """`opening` is how many handshakes are under way at once, `copies` how many readers hear a message: all,
-        unless said."""
+        unless said. `first` is the account of the first reader, whose others have those that follow."""
         self._servers = (server, *beside)
         self.readers = readers
         self._wanted = readers + senders
@@ -103,7 +104,7 @@ class Members:
             *(str(compiled("member.c")), f"--dialect={speech.dialect}", f"--replays={speech.reader.replays}"),
             *(f"--port={one.port}" for one in self._servers),
             *(f"--copies={readers if copies is None else copies}", f"--messages-most={messages_most}"),
-            *(f"--readers={readers}", f"--senders={senders}", f"--opening={opening}"),
+            *(f"--readers={readers}", f"--senders={senders}", f"--opening={opening}", f"--first={first}"),
             *(f"--reader-path={speech.reader.path}", f"--sender-path={speech.sender.path}"),
             f"--reader-greetings={speech.reader.greetings}",
             f"--sender-greetings={speech.sender.greetings}",

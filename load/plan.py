@@ -21,7 +21,7 @@ class Plan:
     readers: tuple[int, ...] = (10, 100, 1000, 10_000)
     rooms: tuple[int, ...] = (1, 10, 100, 1000)
     room_members: int = 2000
-    crowd: int = 10_000  # members of the hub that `rooms` and `storm` share
+    crowd: int = 10_000  # accounts of every hub: more than there are readers anywhere
     stalled: int = 1000
     stall_s: float = 8.0  # in each half; a reader that takes nothing for 60 s is cut off
     history: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)

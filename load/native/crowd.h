@@ -48,10 +48,10 @@ static int is_sender(const struct member *m)
     return m->number >= plan.readers;
 }
 
-/* Its turn among those of its role. */
+/* Its turn among those of its role, which says whose account it has and what it follows. */
 static int turn_of(const struct member *m)
 {
-    return is_sender(m) ? m->number - plan.readers : m->number;
+    return is_sender(m) ? m->number - plan.readers : m->number + plan.first;
 }
 
 static int port_of(const struct member *m)

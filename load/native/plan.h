@@ -31,6 +31,7 @@ struct role {
 struct plan {
     int ports[PORTS_MOST], ports_count; /* of the nodes: readers take turns, senders are at the first */
     int readers, senders, opening_most;
+    int first; /* the turn of the first reader: those before it are another process's */
     int copies; /* how many readers hear a message: all, where there is but one room */
     int replays; /* entries that a reader gets before it is ready */
     uint32_t messages_most; /* of a run, which fails beyond them */
@@ -96,7 +97,7 @@ static inline struct plan plan_read(int argc, char **argv)
         {"opening", 1, 0, 'o'}, {"message", 1, 0, 'm'}, {"readers", 1, 0, 'r'}, {"senders", 1, 0, 'S'},
         {"reader-path", 1, 0, 1}, {"reader-hello", 1, 0, 2}, {"reader-greetings", 1, 0, 3},
         {"sender-path", 1, 0, 4}, {"sender-hello", 1, 0, 5}, {"sender-greetings", 1, 0, 6},
-        {"copies", 1, 0, 7}, {"replays", 1, 0, 8}, {"messages-most", 1, 0, 9}, {0, 0, 0, 0}};
+        {"copies", 1, 0, 7}, {"replays", 1, 0, 8}, {"messages-most", 1, 0, 9}, {"first", 1, 0, 10}, {0, 0, 0, 0}};
     struct plan plan = {.reader.path = "/", .sender.path = "/", .opening_most = 64};
     for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
         switch (option) {
@@ -117,6 +118,7 @@ static inline struct plan plan_read(int argc, char **argv)
         case 7: plan.copies = atoi(optarg); break;
         case 8: plan.replays = atoi(optarg); break;
         case 9: plan.messages_most = (uint32_t)atoi(optarg); break;
+        case 10: plan.first = atoi(optarg); break;
         default: exit(2);
         }
     }

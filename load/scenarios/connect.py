@@ -4,14 +4,15 @@ from load import machine, peers
 from load.hub import Homes
 from load.members import Members
 from load.plan import Note, Plan, Reading
+from load.scenarios.idle import EACH, ROOMS
 from load.servers import Side, here
 
 WARM = 200
 
 
 def connect(plan: Plan, note: Note, homes: Homes) -> None:
-    """With 64 handshakes under way at once. On hubchat each signs in with a token; the peers know nobody."""
-    home = homes.sqlite
+    """With 64 handshakes under way at once. On hubchat each signs in with a token of its own; the peers know nobody."""
+    home = homes.crowd(ROOMS, EACH)
     sides = {
         "hubchat": Side(home.node, home.nothing),
         "ws": peers.WS,
@@ -24,7 +25,7 @@ def connect(plan: Plan, note: Note, homes: Homes) -> None:
         for peer, side in sides.items():
             with side.server() as running, Members(running, side.speech(), readers=WARM):
                 before_s = machine.cpu_s(running.pid)
-                with Members(running, side.speech(), readers=plan.connects) as members:
+                with Members(running, side.speech(), readers=plan.connects, first=WARM) as members:
                     cpu_s = machine.cpu_s(running.pid) - before_s
                     values = {
                         "per_s": plan.connects / members.connect_s,

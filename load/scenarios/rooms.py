@@ -16,14 +16,14 @@ def rooms(plan: Plan, note: Note, homes: Homes) -> None:
 
     In one room many messages share a write, in a thousand hardly any do, so what a write costs is told too.
     """
-    home = homes.crowd(plan.crowd, max(plan.rooms), EACH)
+    home = homes.crowd(max(plan.rooms), EACH)
     for turn in range(plan.rounds):
         for count in plan.rooms:
             each = max(1, count * READERS // plan.room_members)
             readers = count * READERS // each
             with (
                 home.node() as running,
-                Members(running, speech.hubchat(home.tokens, [], 0), readers=plan.room_members - readers),
+                Members(running, home.nothing(), readers=plan.room_members - readers, first=readers),
                 Members(
                     running, _speech(home, count, each), readers=readers, senders=WRITERS, copies=READERS
                 ) as members,

@@ -23,7 +23,7 @@ def slow(plan: Plan, note: Note, homes: Homes) -> None:
             with (
                 home.node() as running,
                 Members(running, home.room(), readers=stalled) as sleepers,
-                Members(running, home.room(), readers=GOOD, senders=1) as members,
+                Members(running, home.room(), readers=GOOD, senders=1, first=stalled) as members,
             ):
                 note(Reading("slow", "hubchat", turn, stalled, _measure(plan, home, running, sleepers, members)))
 

@@ -17,8 +17,8 @@ def storm(plan: Plan, note: Note, homes: Homes) -> None:
 
     Timed from the first SYN to the last missed entry of the last member; none may be missing or doubled.
     """
-    home = homes.crowd(plan.crowd, max(plan.rooms), EACH)
-    channels = home.channels[: plan.crowd * EACH // READERS]
+    home = homes.crowd(plan.crowd * EACH // READERS, EACH)
+    channels = home.channels
     for turn in range(plan.rounds):
         staying = speech.rooms(home.tokens, channels, [[{"channel": channel} for channel in channels]])
         heads = home.fill(lambda connection: read_heads(connection, channels))

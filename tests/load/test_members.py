@@ -2,15 +2,18 @@
 
 import http.client
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from websockets.sync.server import ServerConnection
 
 from load import filling, peers, speech
 from load.compiler import CannotMeasureError
 from load.hub import WRITERS, Hub
 from load.members import Members
+from tests.load.test_dialects import listening
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") or shutil.which("cc")), reason="no C compiler")
 
@@ -51,6 +54,20 @@ def test_a_run_with_more_messages_than_can_be_followed_fails() -> None:
         pytest.raises(CannotMeasureError, match="the members ended"),
     ):
         members.run(4, 60, warmup_s=0, until="delivered")
+
+
+def test_two_crowds_of_one_hub_have_an_account_each() -> None:
+    came: list[str] = []
+
+    def note(connection: ServerConnection) -> None:
+        assert connection.request
+        came.append(connection.request.headers["Authorization"])
+        connection.recv()
+
+    crowd = replace(speech.plain(), headers=tuple(f"Authorization: {number}" for number in range(5)))
+    with listening(note) as server, Members(server, crowd, readers=2), Members(server, crowd, readers=3, first=2):
+        pass
+    assert sorted(came) == ["0", "1", "2", "3", "4"]
 
 
 def test_a_filled_history_lies_among_other_rooms_and_is_read_as_what_was_said_there(tmp_path: Path) -> None:
