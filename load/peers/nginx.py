@@ -8,7 +8,8 @@ from pathlib import Path
 
 from load.compiler import CannotMeasureError
 from load.peers.settings import filled
-from load.servers import Server, free_port, running
+from load.servers import Server, running
+from tests.servers import free_port
 
 PACKAGES = ("nginx-light", "libnginx-mod-nchan")
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"))
