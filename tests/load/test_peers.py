@@ -1,6 +1,7 @@
 """Peers: whole families of processes are measured, and one that a machine doesn't have is told, not hidden."""
 
 import re
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from hubchat.storage.database import sqlite_engine
 from load import machine, speech
 from load.compiler import CannotMeasureError
 from load.peers import __main__ as installing
@@ -77,6 +79,24 @@ def test_nothing_stays_open_in_a_peers_configuration(tmp_path: Path, source: str
     written = settings.filled(source, tmp_path, **values).read_text()
     assert all(value in written for value in values.values())
     assert not re.search(r"^[^#]*@[A-Z_]+@", written, re.MULTILINE)
+
+
+def test_the_databases_that_are_compared_are_set_alike(tmp_path: Path) -> None:
+    named = re.findall(r'"(\w+)=([\w-]+)"', (settings.HERE / "socketio/server.js").read_text())
+    assert {"journal_mode", "synchronous", "cache_size", "wal_autocheckpoint"} <= {name for name, _ in named}
+    engine = sqlite_engine(tmp_path / "ours.db")
+    with sqlite3.connect(tmp_path / "theirs.db") as theirs, engine.connect() as ours:
+        for name, value in named:
+            theirs.execute(f"PRAGMA {name}={value}")
+            assert ours.exec_driver_sql(f"PRAGMA {name}").scalar() == theirs.execute(f"PRAGMA {name}").fetchone()[0]
+    theirs.close()
+    engine.dispose()
+
+
+def test_the_machine_says_what_its_databases_lie_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.file_system(Path("/proc/self/fd")) == "proc"
+    monkeypatch.setattr("tempfile.tempdir", "/proc")
+    assert machine.describe().endswith(", databases on proc")
 
 
 def test_a_value_without_a_place_is_refused(tmp_path: Path) -> None:

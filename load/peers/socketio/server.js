@@ -1,12 +1,14 @@
-// A room as Socket.IO's chat tutorial builds it: store, emit to the room, acknowledge. SQLite as hubchat has it (WAL,
-// synchronous=FULL), each INSERT its own transaction. Usage: node server.js PORT DATABASE.
+// A room as Socket.IO's chat tutorial builds it: store, emit to the room, acknowledge. SQLite set as hubchat's is,
+// each INSERT its own transaction. Usage: node server.js PORT DATABASE.
 import { createServer } from "node:http";
 import { DatabaseSync } from "node:sqlite";
 import { Server } from "socket.io";
 
 const [port, file] = process.argv.slice(2);
 const database = new DatabaseSync(file);
-database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+for (const setting of ["journal_mode=WAL", "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=4000"]) {
+  database.exec(`PRAGMA ${setting}`);
+}
 database.exec("CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY AUTOINCREMENT, nonce TEXT UNIQUE, text TEXT)");
 const insert = database.prepare("INSERT INTO message (nonce, text) VALUES (?, ?)");
 
