@@ -113,7 +113,7 @@ faults: setup
 
 load: setup
 	@$(BIN)/python -m load.peers
-	@$(BIN)/python -m load
+	@$(BIN)/python -m load --docs
 
 docs: setup chromium web
 	$(call say,taking the pictures of docs/pictures)
