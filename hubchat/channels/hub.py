@@ -6,7 +6,6 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextvars import Context
 from time import monotonic
@@ -53,7 +52,7 @@ class Hub:
         self.counts = Counts()
         self.turns = Turns(self._turn, self.counts, traces.written if traces is not None else None)
         self.channels: dict[int, Live] = {}
-        self.accounts: dict[int, set[Reader]] = defaultdict(set)
+        self.accounts: dict[int, tuple[Reader, ...]] = {}
         self.inboxes: dict[int, int] = {}
         self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
         self.on_notices: Callable[[int, set[int]], None] = lambda account, channels: None
@@ -75,15 +74,16 @@ class Hub:
     def register(self, reader: Reader) -> None:
         """Makes a connection known, so that it hears when its account, session or token ends."""
         if reader.account_id is not None and reader.inbox_id is not None:
-            self.accounts[reader.account_id].add(reader)
+            self.accounts[reader.account_id] = (*self.accounts.get(reader.account_id, ()), reader)
             self.inboxes[reader.inbox_id] = reader.account_id
 
     def unregister(self, reader: Reader) -> None:
         """Forgets a connection; its subscriptions were ended before."""
         self.turns.forget(reader)
         if reader.account_id is not None and (readers := self.accounts.get(reader.account_id)) is not None:
-            readers.discard(reader)
-            if not readers:
+            if others := tuple(one for one in readers if one is not reader):
+                self.accounts[reader.account_id] = others
+            else:
                 del self.accounts[reader.account_id]
                 self.inboxes.pop(reader.inbox_id or 0, None)
 

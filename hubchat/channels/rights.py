@@ -75,10 +75,10 @@ class Rights:
                 reader.bye(SIGN_IN_ENDED)
 
     def _end_subscriptions(self, account: int, channel: int, reason: str) -> None:
-        readers = self.hub.accounts.get(account, set())
+        readers = self.hub.accounts.get(account, ())
         for live in self._concerned(channel):
-            for reader in readers & live.subscriptions.keys():
-                self._end(live.subscriptions[reader], reason)
+            for subscription in [live.subscriptions[reader] for reader in readers if reader in live.subscriptions]:
+                self._end(subscription, reason)
 
     def _concerned(self, channel: int) -> list[Live]:
         """The channels on this node whose rights hang on `channel`."""

@@ -42,6 +42,7 @@ class Admission:
         self._of_member: Counter[int] = Counter()
         self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_closed = self._closed  # one for all sessions
 
     def start(self) -> None:
         """Starts the timers; wants a running loop."""
@@ -73,7 +74,7 @@ class Admission:
     def open(self, link: Link, admission: Admitted) -> Session:
         """Opens the session and speaks first."""
         was_full = self._is_full(admission.caller, link.address)  # by others that were let in meanwhile
-        session = Session(self.node, link, admission.caller, self._closed)
+        session = Session(self.node, link, admission.caller, self._on_closed)
         self._of_address[network_of(link.address)] += 1
         if admission.caller is not None:
             self._of_member[admission.caller.account_id] += 1

@@ -1,8 +1,10 @@
 """Who is asking: sessions and tokens, by the SHA-256 of what the client holds, read for many at once."""
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, NamedTuple
+from sys import intern
+from typing import Any, Final, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -68,6 +70,7 @@ _BY_TOKEN: Final = Bulk(
 )
 
 
+EVERY_SCOPE: Final = frozenset(SCOPES)
 _USED: Final = {
     kind: Bulk(
         f"UPDATE {kind} SET used_at = rows_.at FROM {{rows}} WHERE {kind}.hash = rows_.hash", hash="text", at="bigint"
@@ -92,18 +95,28 @@ def read_callers(
         ages = {"used_after": now - UNUSED_MS, "created_after": now - AGE_MS}
         for row in _BY_SESSION.run(connection, sessions, **ages):
             found["session", row.hash] = Caller(
-                row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
-                row.id, None, frozenset(SCOPES), row.confirmed_at, row.used_at,
+                row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, _shared(row.role),
+                _shared(row.presence), row.id, None, EVERY_SCOPE, row.confirmed_at, row.used_at,
                 row.created_at + AGE_MS,
             )  # fmt: skip
     if tokens := [(key,) for kind, key in wanted if kind == "token"]:
         for row in _BY_TOKEN.run(connection, tokens, now=now):
-            scopes = frozenset(scope for scope in SCOPES if scope in row.scopes.split())
             found["token", row.hash] = Caller(
-                row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, row.role, row.presence,
-                None, row.id, scopes, 0, row.used_at or 0, row.expires_at,
+                row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, _shared(row.role),
+                _shared(row.presence), None, row.id, _scopes(row.scopes), 0, row.used_at or 0, row.expires_at,
             )  # fmt: skip
     return found
+
+
+def _shared(word: Any) -> Any:  # Any: one of the words that a Literal names
+    """One object for all members: thousands have the same."""
+    return intern(word)
+
+
+@functools.lru_cache
+def _scopes(words: str) -> frozenset[Scope]:
+    """One object for all who have the same."""
+    return frozenset(scope for scope in SCOPES if scope in words.split())
 
 
 def insert_session(connection: sa.Connection, account_id: int, hashed: str, agent: str | None, now: int) -> int:

@@ -205,7 +205,7 @@ async def test_they_take_up_the_talk_when_somebody_comes_and_are_silent_alone(
 async def test_a_connected_member_is_company_and_an_empty_hub_is_none(node: Node) -> None:
     table = await sit_down(node)
     assert not table.has_company()
-    node.hub.accounts[7].add(object())  # type: ignore[arg-type]  # any reader will do
+    node.hub.accounts[7] = (object(),)  # type: ignore[assignment]  # any reader will do
     assert table.has_company()
     node.hub.accounts.clear()
 
