@@ -126,8 +126,12 @@ def add_user(
         made = await accounts.create(node, handle, name or handle, email=email, role=rank, password=password)
         return made.persona_id, await accounts.has_others_at(node, email)
 
-    made, is_shared = _on_node(data, add)
+    settings = _settings(data=data)
+    begins = not _has_hub(settings)
+    made, is_shared = _on_node(settings, add)
     print(made)
+    if begins:
+        print(f"hubchat: no hub was in {settings.data}; a new one is begun there, on SQLite", file=sys.stderr)
     if is_shared:
         print("hubchat: another account has this e-mail address too", file=sys.stderr)
 
@@ -138,12 +142,13 @@ def set_password(handle: Handle, data: Data = None) -> None:
     from hubchat.actions import accounts
     from hubchat.actions.operator import act_as
 
+    settings = _settings_of_a_hub(data=data)
     if sys.stdin.isatty():
-        _on_node(data, lambda node: act_as(node, handle))  # before a password is typed twice for nobody
+        _on_node(settings, lambda node: act_as(node, handle))  # before a password is typed twice for nobody
         password: str = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         password = _first_line()
-    _on_node(data, lambda node: accounts.set_password(node, handle, password))
+    _on_node(settings, lambda node: accounts.set_password(node, handle, password))
 
 
 @user.command("link", cls=PlainCommand)
@@ -163,7 +168,7 @@ def link_user(
         caller = await act_as(node, handle)
         return await sign_in_link(node, port or node.settings.port, caller.account_id)
 
-    print(_on_node(data, link))
+    print(_on_node(_settings_of_a_hub(data=data), link))
 
 
 @app.command(cls=PlainCommand)
@@ -187,7 +192,7 @@ def token(
         made, _ = await make_token(node, caller.account_id, name, [one for one in SCOPES if one in wanted])
         return made
 
-    print(_on_node(data, make))
+    print(_on_node(_settings_of_a_hub(data=data), make))
 
 
 @group.command("add", cls=PlainCommand)
@@ -213,7 +218,7 @@ def add_group(
             create_ownerless(node, new) if owner is None else groups.create(node, await act_as(node, owner), new)
         )
 
-    print(_on_node(data, add))
+    print(_on_node(_settings_of_a_hub(data=data), add))
 
 
 @app.command(cls=PlainCommand)
@@ -231,7 +236,7 @@ def say(
     async def send(node: "Node") -> int:
         return await say(node, await act_as(node, handle), channel, words)
 
-    print(_on_node(data, send))
+    print(_on_node(_settings_of_a_hub(data=data), send))
 
 
 @app.command("doctor", cls=PlainCommand)
@@ -264,14 +269,10 @@ def backup(
 ) -> None:
     """Copy the hub to one file, of one moment, while it runs."""
     from hubchat import backups
-    from hubchat.storage.database import sqlite_path
 
     if bool(to) is plain:
         raise Refused("name a public key by --to (`age-keygen` makes one), or say --plain", USAGE)
-    settings = _settings(data=data, database_url=database_url)
-    found = sqlite_path(settings.database_url, settings.data)
-    if found is not None and not found.exists():  # asked, it would be made
-        raise Refused(f"there is no hub in {settings.data}")
+    settings = _settings_of_a_hub(data=data, database_url=database_url)
     rows = _on_database(settings, lambda database: backups.back_up(database, file, to or []))
     print(f"{file}: {rows['account']:,} members, {rows['channel']:,} channels, {rows['entry']:,} entries")
 
@@ -292,6 +293,7 @@ def restore(
 
     keys = [] if identity is None else backups.read_identities(identity)
     settings = _settings(data=data, database_url=database_url)
+    _has_hub(settings)  # raises for another user's
     open_folder(settings.data)
     with hold_database(settings):
         rows = _on_database(settings, lambda database: backups.restore(database, file, keys))
@@ -360,13 +362,41 @@ def _settings(**given: object) -> "Settings":
     return demo_settings(found)
 
 
-def _on_node(data: Path | None, verb: "Callable[[Node], Awaitable[T]]") -> T:
+def _settings_of_a_hub(**given: object) -> "Settings":
+    """Settings that lead to a hub. Raises Refused: on SQLite one would be made wherever they were left out."""
+    settings = _settings(**given)
+    if not _has_hub(settings):
+        raise Refused(
+            f"there is no hub in {settings.data}; name its folder by --data or HUBCHAT_DATA, or its database by "
+            "HUBCHAT_DATABASE_URL (hubchat serve begins one)"
+        )
+    return settings
+
+
+def _has_hub(settings: "Settings") -> bool:
+    """Whether there is one; on PostgreSQL, where nothing is made by mistake, always.
+
+    Raises FolderError where it is another user's, and would be damaged by root.
+    """
+    from hubchat.folder import require_ours
+    from hubchat.storage.database import sqlite_path
+
+    file = sqlite_path(settings.database_url, settings.data)
+    if file is None:
+        return True
+    require_ours(file)
+    try:
+        return file.exists()
+    except PermissionError:  # whoever goes on is told of it
+        return True
+
+
+def _on_node(settings: "Settings", verb: "Callable[[Node], Awaitable[T]]") -> T:
     """What `verb` gives on a node of its own, beside a server that may be running."""
     from hubchat import logs
     from hubchat.folder import open_folder
     from hubchat.node import open_node
 
-    settings = _settings(data=data)
     logs.set_up("critical", settings.log_format)  # what goes wrong is told once, by main
     open_folder(settings.data)
 

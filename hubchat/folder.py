@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import pwd
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -59,6 +60,26 @@ def try_folder(folder: Path) -> None:
         _try_writing(next(path for path in (folder, *folder.absolute().parents) if path.exists()))
     except OSError as error:
         raise _refused(folder, error) from None
+
+
+def require_ours(file: Path) -> None:
+    """Raises FolderError where root would write beside a hub that another user runs.
+
+    Nothing would hinder it; and what root makes there, SQLite's log among it, the hub can't open afterwards.
+    """
+    if os.geteuid() != 0:
+        return
+    found = next((path for path in (file, file.parent) if path.exists()), None)
+    if found is None or (owner := found.stat().st_uid) == 0:
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = str(owner)
+    raise FolderError(
+        f"{found} belongs to the user {name}, and this runs as root",
+        f'run it as {name}, with the settings of the hub there (docs/operating.md, "Under systemd")',
+    )
 
 
 def _try_writing(folder: Path) -> None:

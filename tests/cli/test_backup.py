@@ -35,7 +35,8 @@ def test_a_backup_is_made_beside_a_hub_that_runs_and_restored_into_another_folde
 def test_a_folder_without_a_hub_stays_as_it_is(hubchat: Call, data: Path, tmp_path: Path) -> None:
     data.mkdir()
     told = hubchat("backup", str(tmp_path / "file"), "--plain")
-    assert (told.code, told.err) == (1, f"hubchat: there is no hub in {data}\n")
+    assert told.code == 1
+    assert told.err.startswith(f"hubchat: there is no hub in {data}; ")
     assert list(data.iterdir()) == []
 
 

@@ -24,7 +24,7 @@ def asked(data: Path, query: str) -> list[tuple[object, ...]]:
 
 def test_an_account_is_made_and_its_id_printed_alone(hubchat: Call, data: Path) -> None:
     told = hubchat("user", "add", "ana", "--email", "ana@example.org", "--role", "moderator", "--name", "Ana Sousa")
-    assert (told.code, told.err) == (0, "")
+    assert (told.code, told.err) == (0, f"hubchat: no hub was in {data}; a new one is begun there, on SQLite\n")
     made = asked(
         data, "SELECT persona.id, name, role, email, trusted FROM persona JOIN account ON account.id = account_id"
     )
@@ -54,6 +54,30 @@ def test_a_token_is_printed_alone_with_the_scopes_asked_for(hubchat: Call, data:
     assert told.out.strip() not in str(asked(data, "SELECT * FROM token"))
 
 
+NEED_A_HUB = [
+    "user password ana",
+    "user link ana",
+    "token ana",
+    "group add lobby --title Lobby --visibility open",
+    "say lobby Hi --as ana",
+]
+
+
+@pytest.mark.parametrize("words", NEED_A_HUB)
+def test_a_command_where_no_hub_is_says_so_and_makes_none(hubchat: Call, data: Path, words: str) -> None:
+    told = hubchat(*words.split(), said="seven-otters-in-the-rain\n")
+    assert (told.code, told.out, told.err.count("\n")) == (1, "", 1)
+    assert told.err.startswith(f"hubchat: there is no hub in {data}; name its folder by --data or HUBCHAT_DATA")
+    assert not data.exists()
+    hubchat("user", "add", "ana")
+    assert "there is no hub" not in hubchat(*words.split(), said="seven-otters-in-the-rain\n").err
+
+
+def test_only_the_first_account_begins_a_hub(hubchat: Call) -> None:
+    assert "a new one is begun" in hubchat("user", "add", "ana").err
+    assert hubchat("user", "add", "ben").err == ""
+
+
 def test_a_group_is_made_and_its_id_printed_alone(hubchat: Call, data: Path) -> None:
     hubchat("user", "add", "ana")
     told = hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "closed", "--owner", "ana")
@@ -65,6 +89,7 @@ def test_a_group_is_made_and_its_id_printed_alone(hubchat: Call, data: Path) -> 
 
 
 def test_an_open_group_may_belong_to_nobody(hubchat: Call, data: Path) -> None:
+    hubchat("user", "add", "ana")
     told = hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "public")
     assert asked(data, "SELECT count(*) FROM membership WHERE access_id = " + told.out) == [(0,)]
 
@@ -210,7 +235,7 @@ def test_no_password_is_asked_for_a_handle_that_is_nobodys(hubchat: Call, monkey
 
 
 def test_an_address_that_another_account_has_too_is_told(hubchat: Call) -> None:
-    assert hubchat("user", "add", "ana", "--email", "us@example.org").err == ""
+    assert "e-mail" not in hubchat("user", "add", "ana", "--email", "us@example.org").err
     told = hubchat("user", "add", "ben", "--email", "Us@example.org")
     assert (told.code, told.out.strip().isdigit()) == (0, True)
     assert told.err == "hubchat: another account has this e-mail address too\n"

@@ -86,3 +86,27 @@ def test_a_read_only_database_is_told_in_one_line(tmp_path: Path) -> None:
         done = hubchat.run(*words, before=as_anybody)
         assert (done.returncode, one_line(done)) == (1, f"hubchat: {said}; {todo}")
     assert f"wrong database: {said}\n      {todo}\n" in hubchat.run("doctor", before=as_anybody).stdout
+
+
+@pytest.fixture
+def as_root(monkeypatch: pytest.MonkeyPatch) -> int:
+    """This process passes for root, among files of another user, whose number is given."""
+    somebody = 65_534 if os.geteuid() == 0 else os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return somebody
+
+
+def test_root_writes_into_no_hub_of_another_user(hubchat: Call, data: Path, tmp_path: Path, as_root: int) -> None:
+    data.mkdir()
+    os.chown(data, as_root, -1)
+    commands = (["user", "add", "ana"], ["token", "ana"], ["backup", str(tmp_path / "file"), "--plain"])
+    for file in (None, data / "hubchat.db"):
+        if file is not None:
+            file.touch()
+            os.chown(file, as_root, -1)
+        before = sorted(data.iterdir())
+        for words in commands:
+            told = hubchat(*words)
+            assert (told.code, told.out, told.err.count("\n")) == (1, "", 1)
+            assert told.err.startswith(f"hubchat: {file or data} belongs to the user ")
+        assert sorted(data.iterdir()) == before
