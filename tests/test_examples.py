@@ -16,6 +16,7 @@ import trustme
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from hubchat.api.forms import BODY_BYTES
 from hubchat.api.metrics import METERS
 from hubchat.settings import Settings
 from tests.program import Program
@@ -69,6 +70,7 @@ def _nginx(program: str, folder: Path, hub: int, port: int) -> Iterator[None]:
         ("listen 443", f"listen 127.0.0.1:{port}"),
         ("hub.example.org;", "localhost;"),
         ("/etc/ssl/hub.example.org", str(folder / "hub")),
+        ("/var/log/nginx/error.log", str(folder / "error.log")),
     ):
         assert was in site
         site = site.replace(was, now)
@@ -83,17 +85,24 @@ def _nginx(program: str, folder: Path, hub: int, port: int) -> Iterator[None]:
 
 @contextmanager
 def _caddy(program: str, folder: Path, hub: int, port: int) -> Iterator[None]:
-    site = (
-        "{\n\tskip_install_trust\n\tauto_https disable_redirects\n\tadmin off\n}\n"
-        + (EXAMPLES / "Caddyfile").read_text()
-    )
-    (folder / "Caddyfile").write_text(site.replace("{$SITE} {", "{$SITE} {\n\ttls internal\n"))
+    site = (EXAMPLES / "Caddyfile").read_text()
+    for was, now in (
+        ("\n{\n", "\n{\n\tskip_install_trust\n\tauto_https disable_redirects\n\tadmin off\n"),
+        ("{$SITE} {", "{$SITE} {\n\ttls internal\n"),
+    ):
+        assert was in site
+        site = site.replace(was, now)
+    (folder / "Caddyfile").write_text(site)
     settings = {"SITE": f"https://localhost:{port}", "NODES": f"127.0.0.1:{hub}", "XDG_DATA_HOME": str(folder)}
     with _running([program, "run", "--config", "Caddyfile", "--adapter", "caddyfile"], folder, **settings):
         authority = folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
         _wait_for(authority.exists)
         shutil.copy(authority, folder / "ca.pem")
         yield
+
+
+def _logged(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.glob("*.log"))
 
 
 PROXIES: dict[str, Callable[[str, Path, int, int], AbstractContextManager[None]]] = {
@@ -124,6 +133,32 @@ def test_members_come_through_a_proxy_and_operators_pages_do_not(proxy: str, tmp
             f"wss://localhost:{port}/live", ssl=context, subprotocols=protocol, additional_headers=headers, proxy=None
         ) as live:
             assert json.loads(live.recv())["welcome"]["user"]["handle"] == "ana"
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_writes_down_nobodys_requests_not_even_while_no_node_answers(proxy: str, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"https://localhost:{port}"
+    with PROXIES[proxy](shutil.which(proxy) or proxy, tmp_path, free_port(), port):
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        with httpx2.Client(base_url=url, verify=context, trust_env=False, timeout=20) as http:
+            _wait_for(lambda: _status(http, "/groups/lung-cancer?page=secret") in (502, 503))
+    assert "lung-cancer" not in _logged(tmp_path)
+    assert "secret" not in _logged(tmp_path)
+
+
+def test_both_proxies_take_as_long_a_body() -> None:
+    (nginx,) = re.findall(r"client_max_body_size (\d+)m;", (EXAMPLES / "nginx.conf").read_text())
+    (caddy,) = re.findall(r"max_size (\d+)MiB", (EXAMPLES / "Caddyfile").read_text())
+    assert int(nginx) == int(caddy)
+    assert int(nginx) << 20 >= BODY_BYTES
+
+
+def _status(http: httpx2.Client, path: str) -> int:
+    try:
+        return http.get(path).status_code
+    except httpx2.HTTPError:
+        return 0
 
 
 def _answers(http: httpx2.Client) -> bool:
