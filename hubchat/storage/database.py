@@ -403,8 +403,10 @@ def sqlstate(error: DBAPIError) -> str:
 
 
 def asyncpg_url(url: str) -> sa.URL:
-    """`postgres://` and `postgresql://`, as people write them, for asyncpg."""
+    """`postgres://` and `postgresql://`, as people write them, for asyncpg, which calls `sslmode` `ssl`."""
     made = sa.make_url(url.replace("postgres://", "postgresql://", 1))
+    if (mode := made.query.get("sslmode")) is not None:
+        made = made.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return made.set(drivername="postgresql+asyncpg")
 
 
