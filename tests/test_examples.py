@@ -1,10 +1,12 @@
 """docs/examples and compose.yaml: settings and metrics that there are, and proxies that carry members."""
 
 import json
+import os
 import re
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -42,6 +44,36 @@ def test_what_the_dashboard_shows_is_measured() -> None:
     known |= {f"hubchat_commit_{what}_{part}" for what in ("seconds", "items") for part in ("sum", "count", "bucket")}
     assert named <= known
     assert {f"hubchat_{meter.name}" for meter in METERS if meter.kind == "gauge"} <= named | {"hubchat_channels"}
+
+
+def _health_check() -> list[str]:
+    """What the image asks itself, with this Python."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    (told,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)
+    python, *words = json.loads(told)
+    assert python == "python"
+    return [sys.executable, *words]
+
+
+def test_the_images_health_check_asks_the_port_that_is_served(tmp_path: Path) -> None:
+    def is_well(port: int) -> bool:
+        asked = subprocess.run(
+            _health_check(), env={"HUBCHAT_PORT": str(port)}, capture_output=True, timeout=WAIT_S, check=False
+        )
+        return asked.returncode == 0
+
+    program = Program(tmp_path / "data", {"HUBCHAT_URL": "https://hub.example.org"})
+    with program.serving() as running:
+        assert is_well(running.port)
+        for path in (tmp_path / "data").glob("hubchat.db*"):
+            path.rename(path.with_suffix(".gone"))
+        assert not is_well(running.port), "a hub without its database serves nobody"
+    assert not is_well(running.port)
+
+
+def test_secrets_beside_compose_get_into_no_commit_and_no_image() -> None:
+    for name in (".gitignore", ".dockerignore"):
+        assert {".env", "*.env"} <= set((ROOT / name).read_text().splitlines())
 
 
 @contextmanager
