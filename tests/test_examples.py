@@ -36,6 +36,47 @@ def test_settings_in_the_examples_are_settings() -> None:
     assert named <= Settings.model_fields.keys()
 
 
+UNIT = (EXAMPLES / "hubchat.service").read_text()
+AS_SERVICE = EXAMPLES / "hubchat-as-service"
+
+
+def test_a_command_beside_the_service_has_its_settings_and_its_user(tmp_path: Path) -> None:
+    stub = tmp_path / "systemd-run"
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
+    stub.chmod(0o755)
+    asked = ["user", "add", "ana", "--name", "Ana  Sousa"]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run([AS_SERVICE, *asked], env={"PATH": path}, capture_output=True, text=True, check=False)
+    told = done.stdout.splitlines()
+    assert done.returncode == 3, "the command's own"
+    program, *words = told[-1 - len(asked) :]
+    assert words == asked
+    assert f"ExecStart={program} serve\n" in UNIT
+    properties = {line.removeprefix("--property=") for line in told if line.startswith("--property=")}
+    assert {one.partition("=")[0] for one in properties} >= {"User", "StateDirectory", "Environment", "EnvironmentFile"}
+    assert properties <= set(UNIT.splitlines())
+
+
+def test_the_nightly_copy_has_the_settings_and_the_user_of_the_service() -> None:
+    backup = (EXAMPLES / "hubchat-backup.service").read_text().splitlines()
+    for name in ("User", "Environment", "EnvironmentFile", "UMask", "StateDirectoryMode"):
+        (line,) = (line for line in UNIT.splitlines() if line.startswith(f"{name}="))
+        assert line in backup
+
+
+@pytest.mark.parametrize("verifier", [name for name in ("systemd-analyze",) if shutil.which(name)])
+def test_systemd_finds_nothing_wrong_with_the_units(verifier: str, tmp_path: Path) -> None:
+    program = tmp_path / "hubchat"  # it looks whether it is there
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for path in (*EXAMPLES.glob("*.service"), *EXAMPLES.glob("*.timer")):
+        (tmp_path / path.name).write_text(path.read_text().replace("/opt/hubchat/bin/hubchat", str(program)))
+    units = sorted(path for path in tmp_path.iterdir() if path.suffix in (".service", ".timer"))
+    assert len(units) == 3
+    done = subprocess.run([verifier, "verify", *units], capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_the_dashboard_shows_is_measured() -> None:
     dashboard = json.loads((EXAMPLES / "grafana.json").read_text())
     asked = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
