@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import trustme
+from prometheus_client import ProcessCollector
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -77,14 +78,34 @@ def test_systemd_finds_nothing_wrong_with_the_units(verifier: str, tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def known_metrics() -> set[str]:
+    """What /metrics tells of hubchat, by the names that Prometheus has."""
+    known = {f"hubchat_{meter.name}{'_total' if meter.kind == 'counter' else ''}" for meter in METERS}
+    return known | {f"hubchat_commit_{what}_{part}" for what in ("seconds", "items") for part in HISTOGRAM}
+
+
+HISTOGRAM = ("sum", "count", "bucket")
+
+
 def test_what_the_dashboard_shows_is_measured() -> None:
     dashboard = json.loads((EXAMPLES / "grafana.json").read_text())
     asked = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
     named = {name for expression in asked for name in re.findall(r"hubchat_[a-z_]+", expression)}
-    known = {f"hubchat_{meter.name}{'_total' if meter.kind == 'counter' else ''}" for meter in METERS}
-    known |= {f"hubchat_commit_{what}_{part}" for what in ("seconds", "items") for part in ("sum", "count", "bucket")}
-    assert named <= known
+    assert named <= known_metrics()
     assert {f"hubchat_{meter.name}" for meter in METERS if meter.kind == "gauge"} <= named | {"hubchat_channels"}
+
+
+def test_what_alarms_look_at_is_measured() -> None:
+    rules = (EXAMPLES / "alerts.yml").read_text()
+    expressions = re.findall(r"^ +expr: (.+)$", rules, re.MULTILINE)
+    assert len(expressions) == rules.count("- alert:") > 0
+    named = {name for one in expressions for name in re.findall(r"(?:hubchat|process)_[a-z_]+", one)}
+    assert {name for name in named if name.startswith("hubchat_")} <= known_metrics()
+    ours = {sample.name for family in ProcessCollector(registry=None).collect() for sample in family.samples}
+    assert {name for name in named if name.startswith("process_")} <= ours
+    assert len(re.findall(r"severity: (?:critical|warning)", rules)) == len(expressions)
+    (job,) = re.findall(r"job_name: (\w+)", (EXAMPLES / "prometheus.yml").read_text())
+    assert set(re.findall(r'job="(\w+)"', rules)) == {job}
 
 
 def _health_check() -> list[str]:
@@ -114,7 +135,7 @@ def test_the_images_health_check_asks_the_port_that_is_served(tmp_path: Path) ->
 
 def test_secrets_beside_compose_get_into_no_commit_and_no_image() -> None:
     for name in (".gitignore", ".dockerignore"):
-        assert {".env", "*.env"} <= set((ROOT / name).read_text().splitlines())
+        assert {".env", "*.env", "hubchat-token"} <= set((ROOT / name).read_text().splitlines())
 
 
 @contextmanager

@@ -22,6 +22,13 @@ FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-
 """A proxy on this machine says in one of these for whom it asks: loopback is then no sign of an operator."""
 
 
+class Pauses(Protocol):
+    """How long the event loop kept everybody waiting."""
+
+    @property
+    def longest_s(self) -> float: ...
+
+
 class Links(Protocol):
     """The gateway's connections, as far as they are counted."""
 
@@ -30,6 +37,9 @@ class Links(Protocol):
 
     @property
     def lagging(self) -> int: ...
+
+    @property
+    def pauses(self) -> Pauses: ...
 
     unfinished_bytes: int
 
@@ -90,6 +100,8 @@ METERS: Final = (
           lambda at: at.node.hub.bus.is_ok),
     Meter("bus_unpublished", "counter", "payloads that the bus did not take", lambda at: at.node.hub.bus.unpublished),
     Meter("peers", "gauge", "other nodes that live", lambda at: at.node.peers.count if at.node.peers else 0),
+    Meter("loop_pause_seconds", "gauge", "the longest time within the last one to two minutes that nobody was served",
+          lambda at: at.keeper.pauses.longest_s),
     Meter("traces_dropped", "counter", "spans that the collector did not take in time",
           lambda at: at.node.traces.dropped if at.node.traces is not None else 0),
     Meter("access_age_seconds", "gauge", "since lost rights were last known; over 1 nothing is handed out",

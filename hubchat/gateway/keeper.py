@@ -6,6 +6,8 @@ Time is counted in rounds, not by the clock: a server that was asleep for a minu
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from hubchat.gateway.pauses import Pauses
+
 if TYPE_CHECKING:
     from hubchat.gateway.link import Link
 
@@ -29,11 +31,13 @@ class Keeper:
         self._next_spoke = 0
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._due_s = 0.0
+        self.pauses = Pauses()
         self.unfinished_bytes = 0
 
     def open(self) -> None:
         """Start the timer; wants a running loop."""
-        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+        self._wait(asyncio.get_running_loop())
 
     def close(self) -> None:
         if self._timer is not None:
@@ -64,8 +68,14 @@ class Keeper:
         return size_bytes <= 0 or self.unfinished_bytes <= self._bound_bytes
 
     def _tick(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+        loop = asyncio.get_running_loop()
+        self.pauses.note(loop.time(), loop.time() - self._due_s)
+        self._wait(loop)
         self.turn()
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due_s = loop.time() + self._tick_s
+        self._timer = loop.call_later(self._tick_s, self._tick)
 
     def turn(self) -> None:
         """Visit the next lot; SPOKES turns are a round."""
