@@ -21,7 +21,7 @@ export npm_config_update_notifier = false
 python = $(firstword $(foreach name,$(PYTHON),$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 say = @printf '\033[1m==> %s\033[0m\n' '$(1)'
 
-.PHONY: help setup run web demo-reset check format test conformance faults load docs lock chromium
+.PHONY: help setup run web wheel demo-reset check format test conformance faults load docs lock chromium
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -68,6 +68,10 @@ web: web/node_modules/.stamp
 	    ($(NPM) run --silent build) >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }; \
 	    touch $(STATIC)/index.html; \
 	fi
+
+wheel: $(VENV)/.stamp-run web
+	@rm -rf dist && HUBCHAT_SKIP_FRONTEND=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@echo dist/*.whl
 
 # ---- run ----
 
