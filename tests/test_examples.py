@@ -108,6 +108,14 @@ def test_what_alarms_look_at_is_measured() -> None:
     assert set(re.findall(r'job="(\w+)"', rules)) == {job}
 
 
+def test_every_alarm_and_every_metric_is_explained() -> None:
+    told = (ROOT / "docs" / "operating.md").read_text()
+    alarms = re.findall(r"- alert: (\w+)", (EXAMPLES / "alerts.yml").read_text())
+    assert alarms == re.findall(r"^ *\| `(Hubchat\w+)` \|", told, re.MULTILINE)
+    for name in known_metrics():
+        assert f"`{re.sub('_(sum|count|bucket)$', '', name)}`" in told, name
+
+
 def _health_check() -> list[str]:
     """What the image asks itself, with this Python."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")

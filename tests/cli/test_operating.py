@@ -8,7 +8,8 @@ import pytest
 from hubchat.settings import Settings
 from tests.cli.conftest import Call
 
-TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "operating.md").read_text("utf-8")
 ROWS = dict(re.findall(r"^\| `(HUBCHAT_[A-Z0-9_]+)` \| (\S+) \|", TEXT, re.MULTILINE))
 
 
@@ -49,3 +50,23 @@ def test_no_command_is_left_out(hubchat: Call) -> None:
     names = {"serve", "user", "token", "group", "say", "doctor", "demo-reset", "backup", "restore"}
     listed = hubchat("--help").out.partition("Commands")[2]
     assert set(re.findall(r"^│ ([a-z-]+)  ", listed, re.MULTILINE)) == names
+
+
+def test_every_file_and_heading_that_it_names_is_there() -> None:
+    files = {f"docs/{name}" for name in re.findall(r"\]\(([^)#:]+)\)", TEXT)}
+    files |= set(re.findall(r"docs/examples/[\w.-]+", TEXT))
+    assert len(files) > 10
+    for name in files:
+        assert (ROOT / name).is_file(), name
+    headings = {one.lower().replace(" ", "-") for one in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([a-z-]+)\)", TEXT)) <= headings
+
+
+def test_every_command_that_it_shows_is_one_with_those_options(hubchat: Call) -> None:
+    lines = re.findall(
+        r"^    .*?\bhubchat ((?:serve|user|token|group|say|doctor|backup|restore)\b[^#\n&]*)", TEXT, re.MULTILINE
+    )
+    assert len(lines) > 8
+    for line in lines:
+        words = [line.split()[0], *re.findall(r"^user (\w+)", line)]
+        assert set(re.findall(r"--[a-z-]+", line)) <= set(re.findall(r"--[a-z-]+", hubchat(*words, "--help").out)), line
