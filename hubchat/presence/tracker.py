@@ -10,6 +10,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 from hubchat.channels.bus import Signal
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 BATCH_S: Final = 0.8  # a node waits for its own, another for its next: two of them, and the way between, stay under 2 s
 PART: Final = 10_000  # changes told in one payload: some 160 KB
+PAIRS: Final = 1_000  # who may see whom, in one read: some 0.15 s where each two share eight groups
 TYPING_S: Final = 3.0  # one signal for one member and channel in this time
 TYPING_KEPT: Final = 10_000  # members and channels remembered for it; more: the oldest are forgotten
 
@@ -68,21 +71,22 @@ class Tracker:
         self._seen_by: dict[int, set[tuple[Watcher, int]]] = {}  # account → who sees it, and as which persona
         self._moved: set[int] = set()
         self._late: set[Watcher] = set()
-        self._asked: set[int] = set()
+        self._asked: set[int] = set()  # accounts whose memberships or choices changed
+        self._outdated: dict[Watcher, frozenset[int]] = {}  # whom of those it watches it may see no more, or only now
         self._asks = 0
         self._said: dict[int, State] = {}  # what other nodes know of ours
         self._doubts = False  # another node asked for all of it
         self._coming: dict[int, _Coming] = {}
         self._typed: dict[tuple[int, int], float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._run_asking())]
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # ------------------------------------------------------------ who is here
 
@@ -100,7 +104,8 @@ class Tracker:
 
     def disconnect(self, watcher: Watcher) -> None:
         if (watch := self._watches.pop(watcher, None)) is not None:
-            self._show(watcher, watch, {})
+            self._show(watcher, watch, watch.wanted, {})
+        self._outdated.pop(watcher, None)
         self._late.discard(watcher)
         if watcher.account_id is not None and (devices := self._active.get(watcher.account_id)) is not None:
             devices.pop(watcher, None)
@@ -109,7 +114,7 @@ class Tracker:
             self._moved.add(watcher.account_id)
 
     def _presence(self, account: int) -> Presence:
-        """As far as it was told to all, or better: who came within this second is here already."""
+        """As far as it was told to all, or better: who came since the last beat is here already."""
         here: Presence = "offline"
         if account in self._active:
             here = "online" if any(self._active[account].values()) else "away"
@@ -124,7 +129,7 @@ class Tracker:
         """Replaces whom `watcher` watches; gives those who are online or away now and may be seen."""
         assert watcher.account_id is not None, "guests watch nobody"
         if (old := self._watches.get(watcher)) is not None:
-            self._show(watcher, old, {})
+            self._show(watcher, old, old.wanted, {})
         watch = self._watches[watcher] = _Watch(frozenset(people))
         account, asks = watcher.account_id, self._asks
         pairs = [(account, person) for person in watch.wanted]
@@ -132,8 +137,8 @@ class Tracker:
         if self._watches.get(watcher) is not watch:
             return []  # replaced, or gone, meanwhile
         if asks != self._asks:
-            self._asked.add(account)  # rights were asked again meanwhile, and this answer may be the older one
-        self._show(watcher, watch, visible)
+            self._outdate(watcher, watch.wanted)  # rights were asked again meanwhile: this answer may be the older one
+        self._show(watcher, watch, watch.wanted, visible)
         watch.told = {person: self._presence(other) for person, other in visible.items()}
         return [person for person, presence in watch.told.items() if presence != "offline"]
 
@@ -143,23 +148,24 @@ class Tracker:
 
     def ask_all_again(self) -> None:
         """A group is gone: whoever watches may see fewer people now."""
-        self._asked.update(watcher.account_id for watcher in self._watches if watcher.account_id is not None)
+        for watcher, watch in self._watches.items():
+            self._outdate(watcher, watch.wanted)
 
     def afresh(self, watcher: Watcher) -> None:
         """Tells a connection that lagged everything again, also who has gone meanwhile."""
         if watcher in self._watches:
             self._late.add(watcher)
 
-    def _show(self, watcher: Watcher, watch: _Watch, visible: dict[int, int]) -> None:
-        """Lets a watcher see these people (persona → account), and nobody else."""
-        for person, account in watch.visible.items():
-            seen_by = self._seen_by[account]
-            seen_by.discard((watcher, person))
-            if not seen_by:
-                del self._seen_by[account]
-        watch.visible = visible
-        for person, account in visible.items():
-            self._seen_by.setdefault(account, set()).add((watcher, person))
+    def _show(self, watcher: Watcher, watch: _Watch, people: Iterable[int], visible: Mapping[int, int]) -> None:
+        """Lets a watcher see those of `people` who are in `visible` (persona → account), and the others not."""
+        for person in people:
+            if (account := watch.visible.pop(person, None)) is not None:
+                self._seen_by[account].discard((watcher, person))
+                if not self._seen_by[account]:
+                    del self._seen_by[account]
+            if (account := visible.get(person)) is not None:
+                watch.visible[person] = account
+                self._seen_by.setdefault(account, set()).add((watcher, person))
 
     def may_signal_typing(self, account: int, channel: int, now: float) -> bool:
         """Whether a typing signal is due: at most one in 3 s for one member and channel."""
@@ -177,11 +183,6 @@ class Tracker:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(BATCH_S)
-            try:
-                if self._asked:
-                    await self._ask()
-            except Exception as error:  # noqa: BLE001  # the edge of a task: logged; who is here goes on without SQL
-                log.warning("who sees whom can't be asked", extra={"cause": type(error).__name__})
             try:
                 if self._moved or self._doubts:
                     self._tell(self._beat())
@@ -280,27 +281,66 @@ class Tracker:
             if people and not watcher.lagging:  # else it is told once it takes again
                 watcher.signal({"signal": "presence", "people": people})
 
+    # ------------------------------------------------------------ asking again
+
+    async def _run_asking(self) -> None:
+        """Apart from the beats: who is here goes on while SQL is slow, or away."""
+        while True:
+            await asyncio.sleep(BATCH_S)
+            try:
+                await self._ask()
+            except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
+                log.warning("who sees whom can't be asked", extra={"cause": type(error).__name__})
+
     async def _ask(self) -> None:
-        """Asks again who sees whom, for watches that concern the accounts whose memberships or choices changed."""
-        asked = frozenset(self._asked)
-        personas = frozenset(await self.database.read(lambda connection: read_personas(connection, asked)))
-        concerned = {
-            watcher: watch
-            for watcher, watch in self._watches.items()
-            if watcher.account_id in asked or watch.wanted & personas
-        }
-        pairs = {(watcher.account_id or 0, person) for watcher, watch in concerned.items() for person in watch.wanted}
-        found = await self.database.read(lambda connection: read_visible(connection, pairs)) if pairs else {}
-        self._asked -= asked
+        """Asks again who sees whom, as far as it changed; what takes longer than a batch goes on in the next one."""
+        until = monotonic() + BATCH_S
+        while self._asked and monotonic() < until:
+            await self._find_outdated()
+        while self._outdated and monotonic() < until:
+            await self._ask_part()
+
+    async def _find_outdated(self) -> None:
+        """Finds the watches that concern accounts whose memberships or choices changed."""
+        asked = frozenset(islice(self._asked, PAIRS))
+        self._asked -= asked  # who changes again from here on is asked for again
+        try:
+            personas = frozenset(await self.database.read(lambda connection: read_personas(connection, asked)))
+        except BaseException:
+            self._asked |= asked
+            raise
+        for watcher, watch in self._watches.items():
+            if people := watch.wanted if watcher.account_id in asked else watch.wanted & personas:
+                self._outdate(watcher, people)
+
+    def _outdate(self, watcher: Watcher, people: frozenset[int]) -> None:
+        """Has it asked whom of these a watcher may see; the latest comes first: one that hides need not wait long."""
+        self._outdated[watcher] = self._outdated.pop(watcher, frozenset()) | people
+
+    async def _ask_part(self) -> None:
+        part: list[tuple[Watcher, _Watch, frozenset[int]]] = []
+        pairs: set[tuple[int, int]] = set()
+        while self._outdated and len(pairs) < PAIRS:
+            watcher, people = self._outdated.popitem()
+            watch = self._watches[watcher]
+            part.append((watcher, watch, people & watch.wanted))
+            pairs |= {(watcher.account_id or 0, person) for person in people & watch.wanted}
+        try:
+            found = await self.database.read(lambda connection: read_visible(connection, pairs)) if pairs else {}
+        except BaseException:
+            for watcher, watch, people in part:
+                if self._watches.get(watcher) is watch:
+                    self._outdate(watcher, people)
+            raise
         self._asks += 1
-        for watcher, watch in concerned.items():
-            if self._watches.get(watcher) is not watch:
-                continue  # replaced, or gone, meanwhile
-            visible = found.get(watcher.account_id or 0, {})
-            hidden = [str(person) for person in watch.told if person not in visible and watch.told[person] != "offline"]
-            watch.told = {person: told for person, told in watch.told.items() if person in visible}
-            shown = {person: account for person, account in visible.items() if person in watch.wanted}
-            self._show(watcher, watch, shown)
-            self._moved.update(shown.values())
-            if hidden and not watcher.lagging:
-                watcher.signal({"signal": "presence", "people": dict.fromkeys(hidden, "offline")})
+        for watcher, watch, people in part:
+            if self._watches.get(watcher) is watch:  # else replaced, or gone, meanwhile
+                self._reveal(watcher, watch, people, found.get(watcher.account_id or 0, {}))
+
+    def _reveal(self, watcher: Watcher, watch: _Watch, people: frozenset[int], visible: Mapping[int, int]) -> None:
+        """Lets a watcher see of `people` those who are visible, and tells at once who is not any more."""
+        self._show(watcher, watch, people, visible)
+        hidden = [person for person in people - visible.keys() if watch.told.pop(person, "offline") != "offline"]
+        self._moved.update(visible[person] for person in people & visible.keys())
+        if hidden and not watcher.lagging:
+            watcher.signal({"signal": "presence", "people": {str(person): "offline" for person in hidden}})

@@ -1,17 +1,21 @@
 """Who is told that others come and go; over lines that are no sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from hubchat.actions import groups, me
 from hubchat.actions.me import MeChange
+from hubchat.presence import tracker
 from hubchat.storage.database import Unavailable
+from hubchat.storage.presence import read_visible
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
-from tests.lines import Line, Lines
+from tests.lines import Gate, Line, Lines
 
 
 @pytest.fixture
@@ -144,3 +148,96 @@ async def test_who_comes_is_told_though_nobody_can_ask_who_sees_whom(
     hub.node.tracker.ask_again(ana.account_id)
     lines.open(ben)
     await watching.until(lambda: told(watching, ben) == ["online"])
+
+
+async def test_who_hides_while_it_is_asked_who_sees_them_is_hidden_all_the_same(
+    hub: Community, pair: tuple[Caller, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, ben = pair
+    lines = Lines(hub.node)
+    lines.open(ben)
+    watching = lines.open(ana)
+    assert await watching.do("watch", people=[ben.persona_id]) == {"online": [ben.persona_id]}
+    late = Gate(hub.node.tracker.database.read, answer_late=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.node.tracker, "database", _Reading(hub.node.tracker.database.read, late))
+        hub.node.tracker.ask_again(ben.account_id)
+        await late.arrived.wait()  # with an answer that is about to be an old one
+    await me.change_me(hub.node, ben, MeChange(presence="nobody"))
+    late.open()
+    await watching.until(lambda: told(watching, ben)[-1:] == ["offline"])
+
+
+async def test_who_comes_is_told_while_the_database_thinks_about_who_sees_whom(
+    hub: Community, pair: tuple[Caller, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, ben = pair
+    lines = Lines(hub.node)
+    watching = lines.open(ana)
+    assert await watching.do("watch", people=[ben.persona_id]) == {"online": []}
+    endless = Gate(hub.node.tracker.database.read)
+    monkeypatch.setattr(hub.node.tracker, "database", _Reading(endless, endless))
+    hub.node.tracker.ask_again(ana.account_id)
+    await endless.arrived.wait()
+    lines.open(ben)
+    await watching.until(lambda: told(watching, ben) == ["online"])
+
+
+async def test_when_a_group_is_gone_rights_are_asked_in_parts_and_what_was_answered_is_not_asked_again(
+    hub: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[tuple[int, int]]] = []
+
+    def read(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> dict[int, dict[int, int]]:
+        asked.append(set(pairs))
+        if len(asked) == 2:
+            raise Unavailable
+        return read_visible(connection, pairs)
+
+    ana, *others = crowd = await hub.members("ana", "ben", "cleo", "dora", "emil")
+    room = await hub.group(ana, "closed", *others)
+    lines = Lines(hub.node)
+    watching = [lines.open(who) for who in crowd]
+    people = [who.persona_id for who in crowd]
+    for line in watching:
+        await line.do("watch", people=people)
+    monkeypatch.setattr(tracker, "PAIRS", 2)
+    monkeypatch.setattr(tracker, "read_visible", read)
+    await groups.delete(hub.node, ana, room)
+    for line in watching:
+        await line.until(lambda line=line: told(line, others[1])[-1:] == ["offline"])  # type: ignore[misc]
+    assert max(map(len, asked)) <= 5, "one watcher's at a time"
+    answered = asked[:1] + asked[2:]
+    assert sum(map(len, answered)) == len(set().union(*answered)) == 25
+
+
+async def test_one_persons_change_asks_about_that_person_alone(hub: Community, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[tuple[int, int]] = set()
+
+    def read(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> dict[int, dict[int, int]]:
+        asked.update(pairs)
+        return read_visible(connection, pairs)
+
+    ana, ben, cleo = await hub.members("ana", "ben", "cleo")
+    await hub.group(ana, "closed", ben, cleo)
+    lines = Lines(hub.node)
+    watching, *_ = lines.open(ana), lines.open(ben), lines.open(cleo)
+    await watching.do("watch", people=[ben.persona_id, cleo.persona_id])
+    await hub.node.tracker.close()  # from here on it asks when told to
+    await hub.node.tracker._ask()
+    monkeypatch.setattr(tracker, "read_visible", read)
+    await me.change_me(hub.node, ben, MeChange(presence="nobody"))
+    await hub.node.tracker._ask()
+    await watching.until(lambda: told(watching, ben)[-1:] == ["offline"])
+    assert asked == {(ana.account_id, ben.persona_id)}
+    assert told(watching, cleo)[-1:] != ["offline"]
+
+
+class _Reading:
+    """A database that is read the first time in one way, then in another."""
+
+    def __init__(self, first: Callable[..., Any], then: Callable[..., Any]) -> None:
+        self._ways = [then, first]
+
+    async def read(self, work: Callable[..., Any]) -> Any:
+        return await (self._ways.pop() if len(self._ways) > 1 else self._ways[0])(work)
