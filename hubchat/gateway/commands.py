@@ -79,6 +79,7 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
     subscription.position = max(command.after or 0, first - 1) if replays else head
     subscription.position = min(subscription.position, head)
     subscription.admitted = True
+    hub.moved.add(live)
     ok: dict[str, Any] = {"channel": command.channel, "head": head, "first": first}
     session.post(wire.reply_ok(command.id, ok | {"reset": True} if reset else ok))
     if not session.lagging:

@@ -35,9 +35,10 @@ class Audience:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._told: dict[int, int] = {}
-        self._said: dict[int, Room] = {}  # what other nodes know of ours
+        self._said: dict[int, Room | None] = {}  # what others know of ours; None: nobody knows, not there: of nobody
         self._elsewhere: dict[int, dict[int, Room]] = {}  # channel → node → who is there
         self._asks: set[int] = set()  # channels in which what others said may have been missed
+        self._moved: set[int] = set()  # channels in which something changed elsewhere
         hub.on_signal["audience"] = self._hear
         hub.on_gap = self._gapped
         self._task: asyncio.Task[None] | None = None
@@ -63,26 +64,35 @@ class Audience:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
-            moved, self.hub.moved = self.hub.moved, set()
+            self.tell()
+
+    def tell(self) -> None:
+        """Counts where something changed, and tells it."""
+        moved = {live.id for live in self.hub.moved} | self._moved  # of a channel that came again, both are there
+        self.hub.moved, self._moved = set(), set()
+        for channel in moved:
             try:
-                for live in moved:
-                    self._tell(live)
+                self._tell(channel)
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 log_fault(log, error)
 
-    def _tell(self, live: Live) -> None:
-        here = _here(live)
-        self._say(live.id, here)
-        rooms = [here, *self._elsewhere.get(live.id, {}).values()]
+    def _tell(self, channel: int) -> None:
+        live = self.hub.channels.get(channel)
+        here = _here(live) if live is not None else NOBODY
+        self._say(channel, here)
+        if here == NOBODY:
+            self._elsewhere.pop(channel, None)  # whoever comes here next is told again
+        rooms = [here, *self._elsewhere.get(channel, {}).values()]
         people = len(frozenset().union(*(room.accounts for room in rooms))) + sum(room.guests for room in rooms)
         count = people if people >= LEAST else 0
-        if count == self._told.get(live.id, 0):
+        if count == self._told.get(channel, 0):
             return
         if count:
-            self._told[live.id] = count
+            self._told[channel] = count
         else:
-            self._told.pop(live.id, None)
-        self.hub.signal(live, _signal(live.id, count), members_only=False)
+            self._told.pop(channel, None)
+        if live is not None:
+            self.hub.signal(live, _signal(channel, count), members_only=False)
 
     # ------------------------------------------------------------ between nodes
 
@@ -92,9 +102,8 @@ class Audience:
         self._asks.discard(channel)
         if here == self._said.get(channel, NOBODY) and not asks:
             return
-        if here == NOBODY:
+        if here == NOBODY and self.hub.bus.is_ok:
             self._said.pop(channel, None)
-            self._elsewhere.pop(channel, None)
         else:
             self._said[channel] = here
         said = {"signal": "audience", "accounts": list(here.accounts), "guests": here.guests, "asks": asks}
@@ -103,36 +112,45 @@ class Audience:
     def _hear(self, node: int, channel: int, signal: Signal) -> None:
         """Another node says who reads a channel there; one that asks, or was not heard of before, is told the same."""
         live = self.hub.channels.get(channel)
-        if live is None or not live.subscriptions:
-            return
-        rooms = self._elsewhere.setdefault(channel, {})
-        if node not in rooms or signal["asks"]:
-            self._said.pop(channel, None)
+        rooms = self._elsewhere.get(channel, {})
         room = Room(frozenset(signal["accounts"]), int(signal["guests"]))
-        if room == NOBODY:
-            rooms.pop(node, None)
-        else:
-            rooms[node] = room
-        self.hub.moved.add(live)
+        is_read = live is not None and _is_read(live)
+        if signal["asks"] or (is_read and node not in rooms and room != NOBODY):
+            self._said[channel] = None
+            self._moved.add(channel)
+        if is_read and room != rooms.get(node, NOBODY):
+            if room == NOBODY:
+                del rooms[node]
+            else:
+                self._elsewhere.setdefault(channel, rooms)[node] = room
+            self._moved.add(channel)
 
     def _gapped(self, channels: Collection[int] | None) -> None:
         """What others said of these channels may have been missed, and what this node said of them too."""
-        for live in self.hub.channels.values():
-            if live.subscriptions and (channels is None or live.id in channels):
-                self._said.pop(live.id, None)
-                self._asks.add(live.id)
-                self.hub.moved.add(live)
+        read = {live.id for live in self.hub.channels.values() if _is_read(live)}
+        for channel in read | self._said.keys():
+            if channels is None or channel in channels:
+                self._said[channel] = None
+                self._moved.add(channel)
+                if channel in read:
+                    self._asks.add(channel)
 
     def forget(self, node: int) -> None:
         """A node is gone, with everybody there."""
         for channel, rooms in self._elsewhere.items():
-            if rooms.pop(node, None) is not None and (live := self.hub.channels.get(channel)) is not None:
-                self.hub.moved.add(live)
+            if rooms.pop(node, None) is not None:
+                self._moved.add(channel)
+
+
+def _is_read(live: Live) -> bool:
+    return any(subscription.admitted for subscription in live.subscriptions.values())
 
 
 def _here(live: Live) -> Room:
-    accounts = frozenset(reader.account_id for reader in live.subscriptions if reader.account_id is not None)
-    return Room(accounts, sum(reader.account_id is None for reader in live.subscriptions))
+    """Those who were let in: one who only asks is nobody here yet, and may never be."""
+    readers = [reader for reader, subscription in live.subscriptions.items() if subscription.admitted]
+    accounts = frozenset(reader.account_id for reader in readers if reader.account_id is not None)
+    return Room(accounts, sum(reader.account_id is None for reader in readers))
 
 
 def _signal(channel: int, count: int) -> dict[str, object]:
