@@ -28,7 +28,7 @@ from hubchat.server import AT_ONCE, SIGNALS, Worker
 log = logging.getLogger(__name__)
 
 STOP_S: Final = 15.0  # a node goes within 10 s; what does not is killed, and has acknowledged nothing uncommitted
-STEADY_S: Final = 10.0  # who lived as long is replaced at once, others after a pause
+STEADY_S: Final = 10.0  # who was ready for as long is replaced at once, others after a pause
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0  # as long as a database may well be away
 HEARD: Final = (*SIGNALS, signal.SIGCHLD)
@@ -53,7 +53,7 @@ class Place:
     ear: int = -1  # where its process says that it is ready, or why it is not
     said: bytes = b""
     is_ready: bool = False
-    since: float = 0.0
+    ready_at: float = 0.0
     pause_s: float = 0.0
     due: float = 0.0
 
@@ -141,17 +141,25 @@ class Workers:
         return [place for place in self._places if place.pid == 0] if self._has_begun else []
 
     def _start(self, place: Place) -> None:
-        place.ear, fd = os.pipe()
-        mouth = os.fdopen(fd, "wb", buffering=0)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        """Fills a place; a later turn does where the system has no process to give. Raises CannotStart at the start."""
+        _flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # a child that still has our handlers would ring our bell
-        pid = os.fork()
+        try:
+            pid, place.ear, mouth = _forked()
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+            why = (error.strerror or type(error).__name__).lower()
+            if not self._has_begun:
+                raise CannotStart(f"a worker can't be started: {why}") from None
+            _put_off(place)
+            told = {"worker": place.number, "why": why, "in_s": place.pause_s}
+            log.warning("a worker can't be started, and is tried again", extra=told)
+            return
         if pid == 0:
             self._be_worker(place, mouth)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         mouth.close()
-        place.pid, place.said, place.is_ready, place.since = pid, b"", False, monotonic()
+        place.pid, place.said, place.is_ready = pid, b"", False
 
     def _be_worker(self, place: Place, mouth: RawIOBase) -> NoReturn:
         """In the new process: nothing of the parent's frames above is gone back to."""
@@ -174,15 +182,16 @@ class Workers:
             else:
                 _say(mouth, line.encode())
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+            try:
+                _flush()
+            finally:
+                os._exit(code)
 
     def _hear(self, place: Place) -> None:
         said = os.read(place.ear, LINE_BYTES)
         place.said += said
-        if place.said == READY:
-            place.is_ready = True
+        if place.said == READY and not place.is_ready:
+            place.is_ready, place.ready_at = True, monotonic()
         if not said or len(place.said) > LINE_BYTES:
             os.close(place.ear)
             place.ear = -1
@@ -197,11 +206,12 @@ class Workers:
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
         if place.said and not place.is_ready:
             why = place.said.decode("utf-8", "replace")
-        if not self._has_begun:
+        if not self._has_begun and not place.is_ready:
             raise CannotStart(why if place.said else f"worker {place.number} ended before it began ({why})")
-        lived_s = monotonic() - place.since
-        place.pause_s = 0.0 if lived_s > STEADY_S else min(max(FIRST_PAUSE_S, place.pause_s * 2), LONGEST_PAUSE_S)
-        place.due = monotonic() + place.pause_s
+        if place.is_ready and monotonic() - place.ready_at > STEADY_S:
+            place.pause_s = place.due = 0.0
+        else:
+            _put_off(place)
         log.warning(
             "a worker is gone, and another one takes its place",
             extra={"worker": place.number, "pid": pid, "why": why, "in_s": place.pause_s},
@@ -225,6 +235,31 @@ class Workers:
             if place.ear >= 0:
                 os.close(place.ear)
                 place.ear = -1
+
+
+def _put_off(place: Place) -> None:
+    """Who falls again and again is started after longer and longer pauses."""
+    place.pause_s = min(max(FIRST_PAUSE_S, place.pause_s * 2), LONGEST_PAUSE_S)
+    place.due = monotonic() + place.pause_s
+
+
+def _forked() -> tuple[int, int, RawIOBase]:
+    """A new process's number, which is 0 in itself, and both ends of a pipe from it. Raises OSError."""
+    ear, fd = os.pipe()
+    mouth = os.fdopen(fd, "wb", buffering=0)
+    try:
+        return os.fork(), ear, mouth
+    except OSError:
+        mouth.close()
+        os.close(ear)
+        raise
+
+
+def _flush() -> None:
+    """Whoever reads what is logged may be gone; that ends nobody here."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
 
 
 def _say(mouth: RawIOBase, line: bytes) -> None:

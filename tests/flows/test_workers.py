@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -280,6 +280,153 @@ def test_one_that_falls_again_and_again_is_started_after_longer_and_longer_pause
     assert [line["worker"] for line in told] == [2] * 4
     assert [line["in_s"] for line in told] == [0.5, 1.0, 2.0, 4.0]
     assert [line["why"].splitlines()[0] for line in told] == ["signal 9", *["our fault: builtins.MemoryError"] * 3]
+
+
+BEGUN: Final = """
+import os
+import signal
+import time
+from pathlib import Path
+
+from hubchat import logs, workers
+
+logs.set_up("info", "json")
+
+
+def work(worker, ready, greets):
+    ready()
+    Path(f"{worker.number}-{os.getpid()}").touch()
+    while True:
+        signal.pause()
+
+
+def work_but_fall(worker, ready, greets):
+    if not Path("begun").exists() or worker.number == 1:
+        work(worker, ready, greets)
+    Path(f"fell-{os.getpid()}").touch()
+    raise MemoryError
+
+
+def refuse_once(name):
+    real = getattr(os, name)
+
+    def refuse():
+        if Path("begun").exists() and not Path("refused").exists():
+            Path("refused").touch()
+            raise OSError(11, "Resource temporarily unavailable")
+        return real()
+
+    setattr(os, name, refuse)
+
+"""
+
+
+@contextmanager
+def _begun(folder: Path, script: str) -> Iterator["subprocess.Popen[str]"]:
+    """A parent of two that run, by what `script` adds to BEGUN."""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGUN + script],
+        cwd=folder, env=buffered, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        wait_until(lambda: len(list(folder.glob("[12]-*"))) == 2 or process.poll() is not None, "no two begin")
+        (folder / "begun").touch()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def _pid_of(folder: Path, number: int) -> int:
+    return int(max(folder.glob(f"{number}-*"), key=lambda path: path.stat().st_mtime_ns).name.partition("-")[2])
+
+
+def test_a_log_that_nobody_reads_any_more_ends_neither_the_hub_nor_a_worker(tmp_path: Path) -> None:
+    with _begun(tmp_path, "workers.run(2, work_but_fall)") as process:
+        first, second = _pid_of(tmp_path, 1), _pid_of(tmp_path, 2)
+        assert process.stderr is not None
+        process.stderr.close()
+        os.kill(second, signal.SIGKILL)
+        wait_until(lambda: len(list(tmp_path.glob("fell-*"))) >= 2 or process.poll() is not None, "no one follows")
+        assert process.poll() is None
+        assert is_alive(first)
+        process.terminate()
+        process.wait(30)
+        assert not is_alive(first)
+
+
+@pytest.mark.parametrize("lacking", ["fork", "pipe"])
+def test_a_moment_without_a_process_to_have_is_waited_for(tmp_path: Path, lacking: str) -> None:
+    with _begun(tmp_path, f"refuse_once({lacking!r})\nworkers.run(2, work)") as process:
+        first, second = _pid_of(tmp_path, 1), _pid_of(tmp_path, 2)
+        os.kill(second, signal.SIGKILL)
+        wait_until(lambda: _pid_of(tmp_path, 2) != second or process.poll() is not None, "nobody took its place")
+        assert process.poll() is None
+        assert (tmp_path / "refused").exists()
+        assert is_alive(first)
+        process.terminate()
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        told = [json.loads(line) for line in process.stderr]
+    assert [(line["worker"], line["in_s"]) for line in told] == [(2, 0.5), (2, 1.0)]
+    assert told[1]["why"] == "resource temporarily unavailable"
+
+
+SLOW: Final = """
+def slow(worker, ready, greets):
+    if Path("begun").exists():
+        time.sleep(0.3)
+        raise MemoryError
+    work(worker, ready, greets)
+
+
+workers.STEADY_S = 0.2
+workers.run(2, slow)
+"""
+
+
+def test_one_that_takes_long_to_fail_its_start_is_not_taken_for_one_that_lived(tmp_path: Path) -> None:
+    with _begun(tmp_path, SLOW) as process:
+        time.sleep(0.3)  # the first one has lived, and is replaced at once
+        os.kill(_pid_of(tmp_path, 2), signal.SIGKILL)
+        assert process.stderr is not None
+        told = [json.loads(process.stderr.readline()) for _ in range(3)]
+        process.terminate()
+        assert process.wait(30) == 0
+    assert [line["in_s"] for line in told] == [0.0, 0.5, 1.0]
+
+
+HASTY: Final = """
+def hasty(worker, ready, greets):
+    if worker.number == 1 and not Path("died").exists():
+        ready()
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    work(worker, ready, greets)
+
+
+workers.run(2, hasty)
+"""
+
+
+def test_one_that_was_ready_and_died_before_the_last_one_was_is_replaced(tmp_path: Path) -> None:
+    with _begun(tmp_path, HASTY) as process:
+        process.terminate()
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert [json.loads(line)["why"] for line in process.stderr] == ["signal 9"]
+
+
+def test_a_first_worker_for_which_there_is_no_process_is_said_in_one_line(tmp_path: Path) -> None:
+    script = "Path('begun').touch()\nrefuse_once('fork')\nworkers.run(2, work)"
+    done = subprocess.run(
+        [sys.executable, "-c", BEGUN + script], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    told = "hubchat.workers.CannotStart: a worker can't be started: resource temporarily unavailable"
+    assert done.stderr.splitlines()[-1] == told
 
 
 @pytest.mark.parametrize(
