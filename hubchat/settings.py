@@ -41,7 +41,9 @@ class Settings(BaseSettings):
         default=None, repr=False, description="postgresql://…; unset: SQLite in the data folder"
     )
     redis_url: str | None = Field(
-        default=None, repr=False, description="redis://…, redis+sentinel://… or redis+cluster://…; unset: one node"
+        default=None,
+        repr=False,
+        description="redis://…, redis+sentinel://… or redis+cluster://…, rediss… with TLS; unset: one node",
     )
     host: str = Field(default="localhost", description="the address, or name for several, to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="the port to listen on")

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import trustme
@@ -139,14 +139,15 @@ def _packed(*words: str | bytes) -> bytes:
 class TlsRedisServer(RedisServer):
     """One server behind an end of TLS, as of a managed Redis; its certificate is signed by an authority of ours."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        authority = trustme.CA()
-        self._authority = self._folder / "ca.pem"
-        authority.cert_pem.write_to_path(self._authority)
+    def __init__(self, *options: str, authority: trustme.CA | None = None, **more: Any) -> None:
+        """`more` is what any server takes."""
+        super().__init__(*options, **more)
+        authority = authority or trustme.CA()
+        self.authority = self._folder / "ca.pem"
+        authority.cert_pem.write_to_path(self.authority)
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("127.0.0.1").configure_cert(self._context)
-        self._tls_port = free_port()
+        self.tls_port = free_port()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -154,7 +155,7 @@ class TlsRedisServer(RedisServer):
         super().start()
         if not self._thread.is_alive():
             self._thread.start()
-            listening = asyncio.start_server(self._carry, "127.0.0.1", self._tls_port, ssl=self._context)
+            listening = asyncio.start_server(self._carry, "127.0.0.1", self.tls_port, ssl=self._context)
             self._end_of_tls = asyncio.run_coroutine_threadsafe(listening, self._loop).result(START_TIMEOUT_S)
 
     def close(self) -> None:
@@ -167,12 +168,12 @@ class TlsRedisServer(RedisServer):
 
     @property
     def url(self) -> str:
-        return f"rediss://127.0.0.1:{self._tls_port}?ssl_ca_certs={self._authority}"
+        return f"{self.distrusted_url}?ssl_ca_certs={self.authority}"
 
     @property
     def distrusted_url(self) -> str:
         """The same server for somebody who does not know its authority."""
-        return f"rediss://127.0.0.1:{self._tls_port}"
+        return f"rediss://127.0.0.1:{self.tls_port}"
 
     async def _carry(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
@@ -248,6 +249,55 @@ class WatchedRedis:
             if time.monotonic() > deadline:
                 raise RuntimeError("Sentinel does not know the servers")
             time.sleep(0.05)
+
+
+class GuardedRedis:
+    """A primary and its Sentinel, both behind ends of TLS; the Sentinel wants a password of its own."""
+
+    password = "two words/+@:"
+
+    def __init__(self) -> None:
+        authority = trustme.CA()
+        self.primary = TlsRedisServer(authority=authority)
+        watch = f"sentinel monitor hub 127.0.0.1 {self.primary.tls_port} 1\n"
+        patient = (
+            "sentinel down-after-milliseconds hub 3600000\n"  # it speaks no TLS itself, and would take it for down
+        )
+        self.sentinel = TlsRedisServer(
+            "--sentinel", authority=authority, sentinel=watch + patient, password=self.password
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self.primary.start()
+            self.sentinel.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.primary.close()
+        self.sentinel.close()
+
+    @property
+    def url(self) -> str:
+        """As HUBCHAT_REDIS_URL takes it."""
+        return f"{self.address}?{self.trust}&sentinel_password={quote(self.password, safe='+')}"
+
+    @property
+    def address(self) -> str:
+        return f"rediss+sentinel://127.0.0.1:{self.sentinel.tls_port}/hub"
+
+    @property
+    def trust(self) -> str:
+        """What follows `?` for somebody who knows their authority."""
+        return f"ssl_ca_certs={self.sentinel.authority}"
 
 
 class RedisCluster:

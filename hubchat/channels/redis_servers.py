@@ -3,10 +3,14 @@
 redis://[user:password@]host:port[/db]            rediss:// with TLS, unix:///path for a socket
 redis+sentinel://[user:password@]host:port,host:port/service[/db]
 redis+cluster://[user:password@]host:port,host:port                  rediss+… with TLS
+
+The login is the servers'; Sentinels have another one or none, as ?sentinel_username=…&sentinel_password=…. With TLS
+they speak it too. Who signed the certificates is told by ?ssl_ca_certs=FILE, where the system does not know them.
 """
 
+from collections.abc import Set
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
@@ -22,6 +26,8 @@ from hubchat.settings import SettingsError
 SOCKET_S: Final = 1.0  # a server that takes longer to connect, to take bytes or to answer is as good as down
 SENTINEL_PORT: Final = 26379
 REDIS_PORT: Final = 6379
+TLS: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+SENTINEL: Final = "sentinel_"
 SHAPES: Final = (
     "redis://HOST:PORT, rediss://… with TLS, unix:///PATH, redis+sentinel://HOST:PORT,…/SERVICE or "
     "redis+cluster://HOST:PORT,…"
@@ -92,11 +98,14 @@ class Watched(One):
         service, _, db = path.partition("/")
         if not service:
             raise ValueError("no service")
+        asked = _query(url, tls, {f"{SENTINEL}username", f"{SENTINEL}password"})
+        secured = {"ssl": tls} | {name: value for name, value in asked.items() if name in TLS}
+        own = {name.removeprefix(SENTINEL): value for name, value in asked.items() if name not in TLS}
         each_s = SOCKET_S / (len(hosts) + 1)  # so that the last one is asked too, when the others are silent
         once = {"retry": Retry(NoBackoff(), 0), "socket_timeout": each_s, "socket_connect_timeout": each_s}
-        self._sentinel = Sentinel(hosts, sentinel_kwargs=once)
-        options = _options() | login | ({"db": int(db)} if db else {})
-        self._pool = SentinelConnectionPool(service, self._sentinel, ssl=tls, **options)
+        self._sentinel = Sentinel(hosts, sentinel_kwargs=once | own | secured)
+        options = _options() | login | secured | ({"db": int(db)} if db else {})
+        self._pool = SentinelConnectionPool(service, self._sentinel, **options)
 
     async def close(self) -> None:
         for sentinel in self._sentinel.sentinels:
@@ -115,7 +124,7 @@ class Clustered:
             raise ValueError("a cluster has no databases or services")
         self._hosts = hosts
         asked = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "protocol": 2}
-        self._options: dict[str, Any] = asked | login | {"ssl": tls}
+        self._options: dict[str, Any] = asked | login | {"ssl": tls} | _query(url, tls)
         self._nodes: dict[str, ClusterNode] = {}
         self._owners: dict[int, str] = {}  # slot → name
 
@@ -173,3 +182,11 @@ def _parts(url: str, port: int) -> tuple[list[tuple[str, int]], dict[str, str], 
     known = {"username": unquote(user), "password": unquote(password)}
     given_login = {name: value for name, value in known.items() if value}
     return hosts, given_login, parts.path.strip("/"), parts.scheme.startswith("rediss")
+
+
+def _query(url: str, tls: bool, names: Set[str] = frozenset()) -> dict[str, str]:
+    """What follows `?`: these names, and with TLS its own. A plus sign is one, as in a login. Raises ValueError."""
+    given = dict(parse_qsl(urlsplit(url).query.replace("+", "%2B")))
+    if given.keys() - names - (TLS if tls else set()):
+        raise ValueError("no such option")
+    return given

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import pytest
 from redis.crc import key_slot
@@ -22,7 +23,7 @@ from hubchat.framing import wire_class
 from hubchat.settings import SettingsError
 from hubchat.wire import Entry
 from tests.lines import WAIT_S
-from tests.redis_servers import RedisCluster, RedisServer, TlsRedisServer, WatchedRedis
+from tests.redis_servers import GuardedRedis, RedisCluster, RedisServer, TlsRedisServer, WatchedRedis
 
 LOG = 77
 
@@ -58,11 +59,14 @@ class Ear:
                 await self._news.wait()
 
 
-KINDS: dict[str, Callable[[], RedisServer | WatchedRedis | RedisCluster]] = {
+Redis: TypeAlias = RedisServer | WatchedRedis | GuardedRedis | RedisCluster
+
+KINDS: dict[str, Callable[[], Redis]] = {
     "one": RedisServer,
     "password": lambda: RedisServer(password="two words/@:"),
     "tls": TlsRedisServer,
     "sentinel": WatchedRedis,
+    "sentinel with tls and password": GuardedRedis,
     "cluster": RedisCluster,
 }
 if system := shutil.which("redis-server"):  # beside Valkey, where the machine has it
@@ -73,7 +77,7 @@ if system := shutil.which("redis-server"):  # beside Valkey, where the machine h
 
 
 @pytest.fixture(params=KINDS)
-def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer | WatchedRedis | RedisCluster]:
+def redis(request: pytest.FixtureRequest) -> Iterator[Redis]:
     with KINDS[request.param]() as running:
         yield running
 
@@ -378,12 +382,32 @@ async def test_a_server_whose_certificate_nobody_knows_is_not_spoken_to() -> Non
             await bus.close()
 
 
+async def test_a_sentinel_that_nobody_knows_or_that_knows_us_not_is_not_believed() -> None:
+    with GuardedRedis() as redis:
+        known = f"sentinel_password={quote(redis.password)}"
+        for query in (known, redis.trust, f"{redis.trust}&sentinel_password=wrong"):
+            bus, ear = RedisBus(servers_at(f"{redis.address}?{query}"), LOG, 1), Ear()
+            await bus.open(ear)
+            assert not bus.is_ok, query
+            await bus.close()
+
+
+async def test_a_user_of_sentinels_own_is_named_beside_its_password() -> None:
+    with GuardedRedis() as redis:
+        redis.sentinel.say("ACL", "SETUSER", "hub", "on", ">a word", "+@all", "allchannels")
+        named = f"{redis.trust}&sentinel_username=hub&sentinel_password=a%20word"
+        async with nodes(f"{redis.address}?{named}", 1) as [(bus, _)]:
+            assert bus.is_ok
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "redis://127.0.0.1:port", "redis://127.0.0.1:99999", "redis://127.0.0.1?colour=blue",
         "redis+sentinel://127.0.0.1:26379", "redis+sentinel://127.0.0.1/main/db", "redis+sentinel://:26379/main",
-        "redis+cluster://127.0.0.1:6379/1", "redis+cluster://a-secret-word@:6379", "redis+cluster://",
+        "redis+sentinel://127.0.0.1/main?colour=blue", "redis+sentinel://127.0.0.1/main?ssl_ca_certs=ca.pem",
+        "redis+cluster://127.0.0.1?sentinel_password=a-secret-word", "redis+cluster://127.0.0.1:6379/1",
+        "redis+cluster://a-secret-word@:6379", "redis+cluster://",
     ],
 )  # fmt: skip
 def test_an_address_that_means_no_server_is_told_by_the_settings_name_and_shape(url: str) -> None:
