@@ -114,7 +114,11 @@ def _name(made: Path, path: Path) -> None:
     """Gives a whole file its name, unless another has it by now."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # a link would ask more of a disk than a stick has
-        made.replace(path)
+        try:
+            made.replace(path)
+        except BaseException:
+            path.unlink(missing_ok=True)  # it is empty, and would pass for a backup
+            raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

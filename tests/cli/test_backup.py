@@ -67,6 +67,24 @@ def test_a_hub_is_not_written_over(hubchat: Call, tmp_path: Path) -> None:
     assert "is there already" in hubchat("backup", file, "--plain").err
 
 
+def test_a_backup_that_can_not_get_its_name_leaves_nothing_under_it(
+    hubchat: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    hubchat("user", "add", "ana")
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "replace", refuse)
+        told = hubchat("backup", str(folder / "file"), "--plain")
+    assert (told.code, told.out) == (1, "")
+    assert "can't be written: input/output error" in told.err
+    assert list(folder.iterdir()) == []
+    assert hubchat("backup", str(folder / "file"), "--plain").code == 0
+
+
 def test_files_that_are_not_what_they_should_be_are_told(
     hubchat: Call, data: Path, tmp_path: Path, keyfile: Path
 ) -> None:
