@@ -29,7 +29,7 @@ def history_page(connection: Connection, seat: Seat, asked: History, dialect: Di
 
 def _around(connection: Connection, seat: Seat, around: int, first: int, limit: int) -> Page:
     """Half of the limit up to and with `around`, half after it; `more` when either side goes on."""
-    half = max(1, limit // 2)
+    half, around = max(1, limit // 2), min(around, seat.channel.head)  # what came since, this page knows nothing of
     older = read_before(connection, seat.channel.id, first=first, before=around + 1, limit=half)
     newer = read_after(
         connection, seat.channel.id, after=max(around, first - 1), last=seat.channel.head, limit=limit - half
