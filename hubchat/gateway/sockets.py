@@ -35,8 +35,6 @@ def tune(listening: socket.socket) -> None:
 
     That nothing waits for company (TCP_NODELAY) is asyncio's doing, but not where it was given the listening socket.
     """
-    if listening.family == socket.AF_UNIX:
-        return
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
