@@ -40,6 +40,13 @@ written once, not four times (seen: a tenth less CPU and a fifth less time a bat
 POOL: Final = 12  # PostgreSQL connections a node; waiting for one longer than CONNECT_S: unavailable
 
 
+CLOCK_MS: Final = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",  # unixepoch('subsec') is from 3.42 on
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+}
+"""The database's own time, in SQL: nodes' clocks may differ."""
+
+
 class Unavailable(HubError):
     """The database can't be reached, is full, read-only or locked. Nothing was stored.
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from hubchat.errors import HubError
-from hubchat.storage.database import FORBIDDEN, Unavailable
+from hubchat.storage.database import CLOCK_MS, FORBIDDEN, Unavailable
 from hubchat.storage.schema import is_current
 
 NONE: Final = "none"
@@ -61,11 +61,5 @@ def look(connection: sa.Connection) -> Look:
     found = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory(str(Path(__file__).parent / "migrations")).walk_revisions()}
     is_known = found is None or found in known or is_current(connection)
-    return Look(_now_ms(connection), found or NONE, is_known)
-
-
-def _now_ms(connection: sa.Connection) -> int:
-    told = "extract(epoch FROM clock_timestamp()) * 1000"
-    if connection.dialect.name == "sqlite":
-        told = "(julianday('now') - 2440587.5) * 86400000"  # unixepoch('subsec') is from 2023 on (3.42)
-    return int(connection.execute(sa.text(f"SELECT {told}")).scalar_one())
+    now = connection.execute(sa.text(f"SELECT {CLOCK_MS[connection.dialect.name]}")).scalar_one()
+    return Look(now, found or NONE, is_known)

@@ -4,12 +4,9 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-FORGOTTEN_MS: Final = 86_400_000  # rows of nodes that went without saying so
+from hubchat.storage.database import CLOCK_MS
 
-_NOW: Final = {
-    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
-}
+FORGOTTEN_MS: Final = 86_400_000  # rows of nodes that went without saying so
 
 
 class Peer(NamedTuple):
@@ -22,7 +19,7 @@ class Peer(NamedTuple):
 
 def beat(connection: sa.Connection, node: int, is_bus_ok: bool) -> list[Peer]:
     """Notes that a node lives, and gives every node."""
-    now = _NOW[connection.dialect.name]
+    now = CLOCK_MS[connection.dialect.name]
     connection.execute(
         sa.text(
             f"INSERT INTO node (id, beat_at, bus_ok) VALUES (:id, {now}, :ok) "
