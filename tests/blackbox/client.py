@@ -60,7 +60,8 @@ class Client:
         self.welcome: Frame = {}
         self.heard: list[Frame] = []
         self.at: dict[int, int] = {}
-        self.close_code: int | None = None
+        self.close_code: int | None = None  # of the last connection; None where it could not be opened
+        self.loss: Exception | None = None  # what ended it, where that was no close in good order
         self.ended: BaseException | None = None
         self.ws: ClientConnection
         self._ids, self._tries = itertools.count(1), 0
@@ -135,20 +136,25 @@ class Client:
     async def _one_connection(self) -> list[int] | None:
         """One connection to its end; gives the wait that the hub asked for. Raises Ended."""
         bye: Frame = {}
+        opened = None
+        self.loss = None
         try:
             protocol = Subprotocol(f"hubchat.v1.{self.dialect}")
             options = {"subprotocols": [protocol], "additional_headers": self.headers, **self.options}
-            async with connect(self.url.replace("http", "ws", 1) + "/live", **options) as self.ws:
+            async with connect(self.url.replace("http", "ws", 1) + "/live", **options) as opened:
+                self.ws = opened
                 await self._begin(self._decode(await self.ws.recv()))
                 async for data in self.ws:
                     bye = self._take(self._decode(data)).get("bye", bye)
         except (ConnectionClosed, Lost, OSError, InvalidMessage, InvalidStatus) as loss:
             if not self.welcome or (isinstance(loss, InvalidStatus) and loss.response.status_code not in (429, 503)):
                 raise
+            self.loss = loss
         self._ready.clear()
         self._let_go(Lost())
-        self.close_code = self.ws.close_code
-        if not self.resume or self.close_code not in RESUMED or (bye and "reconnect_in_ms" not in bye):
+        self.close_code = opened.close_code if opened else None
+        is_over = opened and self.close_code not in RESUMED
+        if not self.resume or is_over or (bye and "reconnect_in_ms" not in bye):
             raise Ended(self.close_code)
         return bye.get("reconnect_in_ms")
 

@@ -1,4 +1,5 @@
-"""A TCP proxy whose network can be cut, slowed, or go silent as when a cable is pulled and nobody is told."""
+"""A TCP proxy whose network can be cut, slowed, or go silent, both ways or one, as when a cable is pulled and nobody is
+told."""
 
 import asyncio
 import contextlib
@@ -9,7 +10,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
-Weather = Literal["fine", "slow", "silent", "cut"]
+Weather = Literal["fine", "slow", "silent", "mute", "deaf", "cut"]
+Way = Literal["there", "back"]
+SILENT: Final[dict[Weather, frozenset[Way]]] = {
+    "silent": frozenset({"there", "back"}),
+    "mute": frozenset({"there"}),
+    "deaf": frozenset({"back"}),
+}
+"""Which way what is said is lost: `there` is from who connected."""
 CHUNK: Final = 65_536
 RESET: Final = struct.pack("ii", 1, 0)  # lingers for 0 s: what is open is reset, not ended
 SLOW_S: Final = (0.02, 0.25)
@@ -18,8 +26,9 @@ SLOW_S: Final = (0.02, 0.25)
 class Proxy:
     """Hands each new connection to one of `targets` (loopback ports), chosen by `choice`; a context manager.
 
-    Slow holds every piece back for a while, in order. Silent swallows what is said, and who said it learns of that
-    when the weather is fine again, or by waiting in vain. Cut resets what is open and lets nobody in.
+    Slow holds every piece back for a while, in order. Silent swallows what is said, mute only what is said by who
+    connected, deaf only what is answered; who said it learns of that when the weather is another again, or by
+    waiting in vain. Cut resets what is open and lets nobody in.
     """
 
     def __init__(self, targets: Sequence[int], choice: random.Random) -> None:
@@ -47,7 +56,7 @@ class Proxy:
         """Changes the weather for what is open and for what comes."""
         self.weather = weather
         for pair in list(self._open):
-            if weather == "cut" or (weather != "silent" and pair.lost_something):
+            if weather == "cut" or pair.lost - SILENT.get(weather, frozenset()):
                 pair.reset()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,7 +82,7 @@ class _Pair:
 
     def __init__(self, proxy: Proxy, near: asyncio.StreamWriter) -> None:
         self.proxy = proxy
-        self.lost_something = False
+        self.lost: set[Way] = set()  # which way something was swallowed: nothing may follow it
         self.ended = asyncio.Event()
         self._writers = [near]
         self._reset = asyncio.Event()
@@ -90,7 +99,7 @@ class _Pair:
         if self.proxy.weather == "cut":
             return
         if self.proxy.weather == "silent":  # the handshake is ours: what is said goes nowhere
-            self.lost_something = True
+            self.lost |= SILENT["silent"]
             await self._reset.wait()
             return
         with contextlib.suppress(OSError):
@@ -98,25 +107,26 @@ class _Pair:
             self._writers.append(writer)
             if self._reset.is_set():
                 return
-            await asyncio.gather(self._pump(near, writer), self._pump(far, self._writers[0]))
+            await asyncio.gather(self._pump(near, writer, "there"), self._pump(far, self._writers[0], "back"))
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: Way) -> None:
         """Carries one way until its end, which is carried on too."""
         try:
             while data := await source.read(CHUNK):
                 if wait_s := self.proxy.delay_s():
                     await asyncio.sleep(wait_s)
-                if not self._is_silent():
+                if not self._is_silent(way):
                     sink.write(data)
                     await sink.drain()
-            if self._is_silent():
+            if self._is_silent(way):
                 await self._reset.wait()
             else:
                 sink.write_eof()
         except OSError:
             self.reset()
 
-    def _is_silent(self) -> bool:
+    def _is_silent(self, way: Way) -> bool:
         """Whether what was said now goes nowhere; a line that swallowed something carries nothing after that."""
-        self.lost_something = self.lost_something or self.proxy.weather == "silent"
-        return self.lost_something
+        if way in SILENT.get(self.proxy.weather, ()):
+            self.lost.add(way)
+        return way in self.lost

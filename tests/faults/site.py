@@ -27,7 +27,7 @@ AHEAD_S: Final = 300  # or behind: how far a node's clock may be from the true t
 FAULTS: Final = ("[error ", "[critical", "Traceback", "Exception ignored in", "was never awaited", "our fault")
 AWAY: Final = "the database can't be reached"
 START_S: Final = 60.0
-STOP_S: Final = 15.0
+STOP_S: Final = 10.0
 
 
 class NodeProcess:
@@ -141,9 +141,9 @@ class Site:
     `workers`: one node of so many processes, instead of as many nodes of one.
     """
 
-    def __init__(self, folder: Path, choice: random.Random, *, workers: bool = False) -> None:
+    def __init__(self, folder: Path, seed: int, *, workers: bool = False) -> None:
         self.folder = folder
-        self.choice = choice
+        self.seed = seed
         self.postgres = PostgresServer(durable=True)
         self.redis = RedisServer()
         self.nodes: list[NodeProcess] = []
@@ -174,8 +174,10 @@ class Site:
         await self._stack.aclose()
 
     async def _add_node(self, data: Path) -> None:
-        to_postgres = await self._stack.enter_async_context(Proxy([self.postgres.port], self.choice))
-        to_redis = await self._stack.enter_async_context(Proxy([self.redis.port], self.choice))
+        to_postgres = await self._stack.enter_async_context(
+            Proxy([self.postgres.port], self._choice(f"{data.name}-postgres"))
+        )
+        to_redis = await self._stack.enter_async_context(Proxy([self.redis.port], self._choice(f"{data.name}-redis")))
         settings = {
             "HUBCHAT_URL": NAME,
             "HUBCHAT_HOST": "127.0.0.1",
@@ -184,16 +186,21 @@ class Site:
             "HUBCHAT_COMMANDS_PER_10S": "0",
         }
         options = ["--workers", str(NODES)] if self.workers else []
-        node = NodeProcess(Program(data, settings), self.choice, *options)
+        node = NodeProcess(Program(data, settings), self._choice(data.name), *options)
         self._stack.callback(node.kill)
         node.start()
         self.nodes.append(node)
         self.to_postgres.append(to_postgres)
         self.to_redis.append(to_redis)
 
-    async def line(self) -> Proxy:
+    async def line(self, handle: str) -> Proxy:
         """A member's way to the hub: each new connection leads to any node, as a load balancer's would."""
-        return await self._stack.enter_async_context(Proxy([node.port for node in self.nodes], self.choice))
+        line = Proxy([node.port for node in self.nodes], self._choice(f"line-{handle}"))
+        return await self._stack.enter_async_context(line)
+
+    def _choice(self, name: str) -> random.Random:
+        """What one part draws from, whatever the others draw and when; repeatable on purpose."""
+        return random.Random(f"{self.seed}-{name}")
 
     async def keep(self) -> None:
         """Looks after the nodes, until cancelled. Raises an exception group where one ended that should not."""

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Proxy, Weather
+from tests.waiting import until
 
 WAIT_S = 10.0
 QUIET_S = 0.3
@@ -74,6 +75,38 @@ async def test_silent_says_nothing_and_resets_once_the_weather_is_fine(proxy: Pr
     proxy.turn("fine")
     with pytest.raises(ConnectionResetError):
         await line[0].read(1)
+
+
+@pytest.mark.parametrize(("weather", "reaches"), [("mute", False), ("deaf", True), ("silent", False)])
+async def test_silence_may_be_one_way_alone(proxy: Proxy, weather: Weather, reaches: bool) -> None:
+    heard = bytearray()
+    near: list[asyncio.StreamWriter] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        near.append(writer)
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1_024):
+                heard.extend(data)
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        proxy.targets = [server.sockets[0].getsockname()[1]]
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await until(lambda: near, WAIT_S)
+        proxy.turn(weather)
+        writer.write(b"there")
+        near[0].write(b"back")
+        answer = asyncio.ensure_future(reader.read(10))
+        await asyncio.sleep(QUIET_S)
+        assert bytes(heard) == (b"there" if reaches else b"")
+        assert answer.done() == (weather == "mute")
+        proxy.turn("fine")
+        if weather == "mute":
+            assert await answer == b"back"
+            answer = asyncio.ensure_future(reader.read(10))
+        with pytest.raises(ConnectionResetError):
+            await answer
+        writer.transport.abort()
 
 
 async def test_a_line_that_said_nothing_in_silence_goes_on(proxy: Proxy, line: Line) -> None:
