@@ -18,10 +18,10 @@ PAUSE_S: Final = (0.5, 2.0)  # between two faults
 SHORT_S: Final = (0.3, 5.0)
 TWICE: Final = 0.25  # how often two things go wrong at once
 LONG_S: Final = 15.0  # of a process that sleeps, in a long run
-LASTING: Final = 0.15  # how often a fault of a long run lasts
+LASTING: Final = 0.08  # how often a fault of a long run lasts
 LASTING_S: Final = (10.0, 40.0)
 SLOW_DISK_S: Final = 0.1  # a flush: what an overloaded volume in a cloud takes
-AWAY_S: Final = 7.0  # of Redis, where it is all that fails
+AWAY_S: Final = 5.0  # of Redis, where it is all that fails
 BAD: Final[tuple[Weather, ...]] = ("slow", "silent", "mute", "deaf", "cut")
 Fault = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -257,4 +257,4 @@ class WithoutRedis(Nemesis):
             for fault in (self.killed_redis, self.hanging_redis):
                 async with fault():
                     await asyncio.sleep(AWAY_S)
-                await asyncio.sleep(PAUSE_S[1])
+                await asyncio.sleep(PAUSE_S[0])
