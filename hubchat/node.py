@@ -107,6 +107,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         stack.push_async_callback(uses.close)
         passwords = Passwords(settings)
         stack.callback(passwords.close)
+        stack.callback(database.hurry)
         yield Node(
             id=node,
             settings=settings,

@@ -241,6 +241,8 @@ class Log:
                 found, entries = await self.database.write(partial(_stored, items=items))
             except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
                 log.warning("outcome still unknown", extra={"cause": type(error).__name__})
+                if self.database.is_left:
+                    break
                 await asyncio.sleep(min(0.05 * 2**attempt, 2.0))
                 continue
             answers = [found.get((item.channel, item.persona, item.nonce)) for item in items]

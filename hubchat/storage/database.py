@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, MultipleResultsFound, NoResultFound, OperationalError
@@ -32,6 +33,8 @@ Work = Callable[[Connection], T]
 READERS: Final = 4  # threads that read on SQLite: more only wait for the interpreter
 BUSY_MS: Final = 5_000  # how long SQLite waits for another process's write
 CONNECT_S: Final = 5.0
+LEAVE_S: Final = 5.0  # for what a node that stops has under way with a server that hangs; a stop takes less than 10 s
+HANG_UP_S: Final = 0.2  # in which transactions notice that their connection was cut off
 CLOSE_S: Final = 1.0  # what is under way by then waits for a server that does not answer
 STATEMENT_MS: Final = 10_000  # a statement longer than this is a fault, and is ended by PostgreSQL
 WAL_PAGES: Final = 4_000
@@ -91,6 +94,13 @@ class Database(Protocol):
     async def tidy(self) -> bool:
         """Leaves nothing of what was deleted beside the tables, as far as that is ours to do; whether it could be."""
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the server is waited for no more."""
+
+    def hurry(self) -> None:
+        """The node stops: a server that does not answer is waited for `LEAVE_S` from now on, and then is away."""
+
     async def close(self) -> None: ...
 
 
@@ -127,6 +137,7 @@ class SqliteDatabase:
     """
 
     dialect: Literal["sqlite", "postgresql"] = "sqlite"
+    is_left = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -173,6 +184,9 @@ class SqliteDatabase:
                 raise self._broken(error) from error
 
         return await self._hop(self._writer, truncate)
+
+    def hurry(self) -> None:
+        """There is nobody to wait for."""
 
     async def close(self) -> None:
         """Waits for what runs, then closes every connection."""
@@ -297,7 +311,10 @@ class PostgresDatabase:
     def __init__(self, url: str, *, patient: bool = False) -> None:
         self.url = url
         self.reads = 0
+        self.is_left = False
         self._under_way: set[asyncio.Task[Any]] = set()  # Any: a transaction gives what it likes
+        self._lines: WeakSet[Any] = WeakSet()  # Any: asyncpg's connections, which has no types
+        self._leaving: asyncio.TimerHandle | None = None
         limits = {
             "statement_timeout": str(STATEMENT_MS),
             "lock_timeout": "2000",  # a channel held longer is set aside with its items
@@ -322,6 +339,10 @@ class PostgresDatabase:
             },
         )
 
+        @sa.event.listens_for(self.engine.sync_engine, "connect")
+        def know(connection: Any, _record: object) -> None:
+            self._lines.add(connection.driver_connection)
+
     async def read(self, work: Work[T]) -> T:
         self.reads += 1
         return await self._to_its_end(self._read(work))
@@ -341,13 +362,18 @@ class PostgresDatabase:
             task.exception()  # whoever waits is told; nobody may wait any more
 
     async def _read(self, work: Work[T]) -> T:
+        self._require_server()
         try:
             async with self.engine.connect() as connection:
                 return await connection.run_sync(work)
+        except asyncio.CancelledError:
+            self._require_server()
+            raise
         except Exception as error:
             raise self.translated(error) from error
 
     async def _write(self, work: Work[T]) -> T:
+        self._require_server()
         committing = False
         try:
             async with self.engine.connect() as connection:
@@ -355,11 +381,20 @@ class PostgresDatabase:
                     done = await connection.run_sync(work)
                     committing = True
                 return done
+        except asyncio.CancelledError:
+            if committing and self.is_left:
+                raise OutcomeUnknown from None
+            self._require_server()
+            raise
         except Exception as error:
             if committing and not isinstance(error, HubError):
                 log.warning("database: lost while committing: %s", _told(error))
                 raise OutcomeUnknown from error
             raise self.translated(error) from error
+
+    def _require_server(self) -> None:
+        if self.is_left:
+            raise Unavailable
 
     async def foreign_writes(self) -> int | None:
         return None
@@ -368,14 +403,37 @@ class PostgresDatabase:
         """Autovacuum does it."""
         return True
 
-    async def close(self) -> None:
-        """Waits for what runs, for a moment, then closes every connection."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=CLOSE_S)
+    def hurry(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._leaving = loop.call_later(LEAVE_S, self._leave)
+
+    def _leave(self) -> None:
+        """What waits for the server is told that it is away."""
+        log.warning("the database does not answer, and is waited for no more")
+        self.is_left = True
+        self._hang_up()
+        asyncio.get_running_loop().call_later(HANG_UP_S, self._cancel)
+
+    def _hang_up(self) -> None:
+        for line in list(self._lines):
+            line.terminate()
+
+    def _cancel(self) -> None:
+        """What has no connection yet waits no longer for one."""
         for task in self._under_way:
             task.cancel()
+
+    async def close(self) -> None:
+        """Waits for what runs, for a moment, then closes every connection: in good order where the server answers."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=CLOSE_S)
+        self._cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        if self._leaving is not None:
+            self._leaving.cancel()
+        hanging_up = asyncio.get_running_loop().call_later(CLOSE_S, self._hang_up)
         await self.engine.dispose()
+        hanging_up.cancel()
         await asyncio.sleep(0)  # connections that were cut off end in the next turn
 
     def translated(self, error: Exception) -> Exception:

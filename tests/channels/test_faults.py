@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.community import Community, open_community
 from tests.lines import Line, Lines
 from tests.servers import PostgresServer
 
+STOP_S = 10.0
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -122,6 +124,20 @@ async def test_a_hub_whose_database_is_gone_stops_in_good_order(tmp_path: Path) 
             seq = (await line.do("send", channel=room, nonce="n", text="hello"))["seq"]
             assert await line.do("read", channel=room, seq=seq) == {}
             server.crash()
+
+
+async def test_a_hub_whose_database_hangs_stops_within_10_s_and_answers_what_waited(tmp_path: Path) -> None:
+    with PostgresServer() as server:
+        async with AsyncExitStack() as stack:
+            hub = await stack.enter_async_context(open_community(server.url(server.create_database()), tmp_path))
+            line, room, _ = await _room(hub, Lines(hub.node))
+            seq = (await line.do("send", channel=room, nonce="n", text="hello"))["seq"]
+            assert await line.do("read", channel=room, seq=seq) == {}
+            server.hang()
+            waits = line.send("send", channel=room, nonce="w", text="hello")
+            async with asyncio.timeout(STOP_S):
+                await stack.aclose()
+            assert (await line.reply(waits))["code"] == "unavailable"
 
 
 async def test_postgresql_that_stops_and_starts_again_costs_nothing_that_was_acknowledged(
