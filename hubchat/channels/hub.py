@@ -199,7 +199,7 @@ class Hub:
         self.bus.tell(channel, {"signal": "typing", "person": person})
 
     def _hear_typing(self, _node: int, channel: int, signal: Signal) -> None:
-        if (live := self.channels.get(channel)) is not None:
+        if (live := self.channels.get(channel)) is not None and not self.is_stale():
             said = {"signal": "typing", "channel": channel, "person": signal["person"]}
             self.signal(live, said, members_only=True)
 

@@ -44,6 +44,7 @@ class Watch:
         self._is_blind = False
         self._task: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._is_mute = False
 
     async def open(self) -> None:
         """Takes where the access channel stands, and begins to watch."""
@@ -93,8 +94,11 @@ class Watch:
         """Apart from the rounds: a database that can't be written, or is slow to, keeps nobody from reading."""
         try:
             await peers.look()
+            self._is_mute = False
         except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-            log.warning("other nodes can't be looked at", extra={"cause": type(error).__name__})
+            if not self._is_mute:  # once a trouble, however long it lasts
+                log.warning("this node can't say that it lives", extra={"cause": type(error).__name__})
+            self._is_mute = True
         finally:
             self._beating = None
 

@@ -100,7 +100,7 @@ def negotiate(request: Request, rules: Rules, name: str) -> Handshake:
     server = _judge(rules.any_subprotocol)
     try:
         accepted, extensions, subprotocol = server.process_request(request)
-    except (InvalidHandshake, NegotiationError):
+    except InvalidHandshake:
         raise _refusal(request, _server(rules.any_subprotocol)) from None
     bits = next((one.local_max_window_bits for one in server.extensions if isinstance(one, PerMessageDeflate)), 0)
     lines = ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accepted}", f"X-Request-ID: {name}"]
@@ -118,7 +118,8 @@ def _server(any_subprotocol: bool) -> ServerProtocol:
 
 
 _judge: Final = functools.cache(_server)
-"""One for all requests, of which it keeps nothing: to make it, and a response, costs twice what judging does."""
+"""One for all requests; of the last it keeps Origin and what was agreed upon. To make it, and a response, costs twice
+what judging does."""
 
 
 class _Deflate(ServerPerMessageDeflateFactory):

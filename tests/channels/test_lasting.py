@@ -187,6 +187,43 @@ async def test_a_node_whose_beat_is_slow_to_be_written_goes_on_reading(hub: Comm
     await watch.close()
 
 
+async def test_a_node_that_can_not_say_that_it_lives_tells_it_once(
+    hub: Community, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _watch_stands(hub)
+    hub.node.database.foreign_writes = _changes  # type: ignore[method-assign]
+    peers: Any = SlowPeers()
+
+    async def away() -> None:
+        peers.beats += 1
+        raise HubError("database_unavailable")
+
+    peers.look = away
+    watch = Watch(hub.node.hub, peers)
+    for beats in (1, 2, 3):
+        await watch._round()
+        while peers.beats < beats:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert [one.message for one in caplog.records].count("this node can't say that it lives") == 1
+
+
+async def test_a_node_that_does_not_know_who_lost_a_right_tells_nobody_who_is_writing(
+    hub: Community, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, ben = await hub.members("ana", "ben")
+    room = await hub.group(ana, "open", ben)
+    line = lines.open(ben)
+    await line.do("subscribe", channel=room)
+    await _watch_stands(hub)
+    fresh_at = hub.node.hub.fresh_at
+    for at, told in ((fresh_at - 100, 0), (monotonic() + 100, 1)):
+        hub.node.hub.fresh_at, hub.node.hub.halted = at, False
+        hub.node.hub.tell_typing(room, ana.persona_id)
+        await line.do("ping")
+        assert sum(message.get("signal") == "typing" for message in line.heard) == told
+
+
 async def _changes() -> None:
     """It can't be told whether somebody wrote."""
 

@@ -154,6 +154,7 @@ async def test_subscriptions_that_stand_together_are_answered_in_order_each_with
     assert [reply.get("reason") for reply in replies] == [None, "channel_unknown", *[None] * 5]
     assert [message["re"] for message in line.heard if message.get("re") in asked] == asked
     for room in rooms:
+        await line.until_seq(room, 1)
         reply = next(at for at, message in enumerate(line.heard) if message.get("ok", {}).get("channel") == room)
         entry = line.heard.index(line.entries(room)[0])
         assert reply < entry, "what is replayed follows the reply"
