@@ -77,9 +77,10 @@ def _times() -> tuple[int, int]:
 
 def file_system(folder: Path) -> str:
     """What kind of file system a folder is on: on `tmpfs` a commit waits for no disk."""
-    kinds = (line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines())
-    above = [(len(Path(where).parts), kind) for where, kind in kinds if folder.resolve().is_relative_to(where)]
-    return max(enumerate(above), key=lambda at: (at[1][0], at[0]))[1][1]  # the last one of a place hides the others
+    mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    kinds = dict(mounts)  # by place; the last one of a place hides the others
+    here = folder.resolve()
+    return next(kinds[str(place)] for place in (here, *here.parents) if str(place) in kinds)
 
 
 def describe() -> str:

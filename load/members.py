@@ -15,9 +15,7 @@ from load.compiler import CannotMeasureError, compiled
 from load.servers import Server, on_core
 from load.speech import Speech
 
-MESSAGES_MOST = (
-    1 << 20
-)  # of a run, a minute's at 17,000 a second: each is kept, 32 bytes, until what came of it is told
+MESSAGES_MOST = 1 << 20  # of a run: a minute's at 17,000 a second; each is kept (32 B) until what came of it is told
 SLIPS = ("errors", "doubled", "missing", "out_of_order", "gaps")
 
 
