@@ -16,6 +16,8 @@ from hubchat.client import QUEUED, Client, Ended, Refused
 from hubchat.errors import HubError
 from hubchat.gateway.session import Session
 from hubchat.storage.channels import read_channel
+from hubchat.storage.database import new_id
+from hubchat.storage.schema import write_hub
 from hubchat.storage.sessions import Caller
 from tests.serving import Served
 
@@ -139,11 +141,13 @@ async def test_a_client_follows_another_history_from_its_head(hub: Served) -> No
     async with Client(hub.url, await _token(hub, ben)) as client:
         await client.subscribe(room)
         known = client.welcome
-        hub.node.hub.log_id += 1
-        _cut(hub, ben)
+        other = new_id()  # as a restore gives it
+        await hub.node.database.write(lambda connection: write_hub(connection, "log", str(other)))
+        await hub.node.hub.start_anew(other)
         async with asyncio.timeout(30):
-            while client.welcome is known or not hub.node.hub.channels[room].readers:
+            while room not in hub.node.hub.channels or not hub.node.hub.channels[room].readers:
                 await asyncio.sleep(0.02)
+            assert client.welcome["log"] == other != known["log"]
             seq = await hub.community.say(ana, room)
             assert [entry["seq"] async for entry in _first(client, 1)] == [seq]
 
