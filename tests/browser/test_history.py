@@ -125,6 +125,15 @@ def test_an_edit_above_the_view_does_not_move_it(hub: Running, people: People) -
     assert abs(ana.page.evaluate(WHERE) - top) <= STILL_PX
 
 
+def test_what_was_read_the_moment_before_a_page_is_left_stays_read(hub: Running, people: People) -> None:
+    group, (ana, ben) = people.together(hub, "Ana", "Ben")
+    for line in lines(3):
+        ben.say(line)
+        expect(ana.message(line)).to_be_visible()
+    ana.go("/")
+    expect(ana.page.get_by_role("listitem").filter(has_text=group.title).first).not_to_contain_text("unread")
+
+
 def test_a_line_marks_what_is_new_since_the_last_visit(hub: Running, people: People) -> None:
     group, (ana, ben) = people.together(hub, "Ana", "Ben")
     ben.say("Seen already")

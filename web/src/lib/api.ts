@@ -268,7 +268,9 @@ export function createApi(fetcher: Fetch = (...call) => fetch(...call)) {
       get<Page>(`/channels/${id}/entries`, where),
     pins: (id: Id) => get<List<Pinned>>(`/channels/${id}/pins`),
     revisions: (id: Id, seq: Seq) => get<List<Revision>>(`/channels/${id}/messages/${seq}/revisions`),
-    markRead: (id: Id, seq: Seq) => ask<unknown>('PUT', `/channels/${id}/read`, { seq }),
+    /** Carried to its end also where the page is left meanwhile. */
+    markRead: (id: Id, seq: Seq) =>
+      request<unknown>(fetcher, 'PUT', `/channels/${id}/read`, { seq }, { keepalive: true }),
 
     groups: (cursor?: string | null) => get<List<Channel>>('/groups', { cursor }),
     group: (idOrSlug: Id | string) => get<Channel>(`/groups/${part(idOrSlug)}`),
@@ -312,8 +314,15 @@ function search(query: Query): string {
   return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : '';
 }
 
-async function request<Answer>(fetcher: Fetch, method: string, path: string, body?: unknown) {
-  const init: RequestInit = { method, credentials: 'same-origin', headers: { accept: 'application/json' } };
+async function request<Answer>(
+  fetcher: Fetch,
+  method: string,
+  path: string,
+  body?: unknown,
+  how: RequestInit = {},
+) {
+  const headers = { accept: 'application/json' };
+  const init: RequestInit = { ...how, method, credentials: 'same-origin', headers };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { ...init.headers, 'content-type': 'application/json' };

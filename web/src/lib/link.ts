@@ -30,7 +30,10 @@ export class Link {
       people: (ids) => this.look(ids),
       watch: async (people) => (await this.live.ask({ do: 'watch', people })).online as Id[],
     });
-    this.reads = new Reads((channel, seq) => this.tell({ do: 'read', channel, seq }, true));
+    this.reads = new Reads(
+      (channel, seq) => this.tell({ do: 'read', channel, seq }, true),
+      (channel, seq) => void api.markRead(channel, seq).catch(() => undefined),
+    );
     this.activity = new Activity((on) => this.tell({ do: 'idle', on }));
     const store = me && new Store(me.id);
     drafts.belongTo(store);
@@ -45,6 +48,7 @@ export class Link {
   start(): void {
     this.live.start();
     if (this.post) this.activity.start();
+    this.reads.start();
     void this.post?.start();
   }
 

@@ -1,37 +1,66 @@
-// Tells the hub how far a member has read: at most once a second for each channel, the last word wins.
+// Tells the hub how far a member has read: at most once a second for each channel, the last word wins. A page that
+// goes out of sight may be gone the next moment, with all that it has not told or has only just told.
 import type { Id, Seq } from './wire';
 
 const EVERY_MS = 1_000;
 
-export class Reads {
-  private readonly waiting = new Map<Id, Seq>();
-  private readonly timers = new Map<Id, ReturnType<typeof setTimeout>>();
+interface Told {
+  seq: Seq;
+  /** Read since. */
+  next: Seq | null;
+  timer: ReturnType<typeof setTimeout>;
+}
 
-  constructor(private readonly tell: (channel: Id, seq: Seq) => void) {}
+type Tell = (channel: Id, seq: Seq) => void;
+
+export class Reads {
+  /** What was told within the last second. */
+  private readonly recent = new Map<Id, Told>();
+
+  /** `tellLast` tells in a way that outlives the page. */
+  constructor(
+    private readonly tell: Tell,
+    private readonly tellLast: Tell,
+  ) {}
+
+  start(): void {
+    addEventListener('pagehide', this.leave);
+    document.addEventListener('visibilitychange', this.leave);
+  }
 
   read(channel: Id, seq: Seq): void {
-    if (this.timers.has(channel)) {
-      this.waiting.set(channel, Math.max(seq, this.waiting.get(channel) ?? 0));
+    const told = this.recent.get(channel);
+    if (told) {
+      told.next = Math.max(seq, told.next ?? 0);
       return;
     }
     this.tell(channel, seq);
-    this.timers.set(
-      channel,
-      setTimeout(() => this.next(channel), EVERY_MS),
-    );
+    const timer = setTimeout(() => this.goOn(channel), EVERY_MS);
+    this.recent.set(channel, { seq, next: null, timer });
   }
 
   stop(): void {
-    for (const timer of this.timers.values()) clearTimeout(timer);
-    this.timers.clear();
-    for (const [channel, seq] of this.waiting) this.tell(channel, seq);
-    this.waiting.clear();
+    removeEventListener('pagehide', this.leave);
+    document.removeEventListener('visibilitychange', this.leave);
+    for (const [channel, { next, timer }] of this.recent) {
+      clearTimeout(timer);
+      if (next !== null) this.tell(channel, next);
+    }
+    this.recent.clear();
   }
 
-  private next(channel: Id): void {
-    this.timers.delete(channel);
-    const seq = this.waiting.get(channel);
-    this.waiting.delete(channel);
-    if (seq !== undefined) this.read(channel, seq);
+  private goOn(channel: Id): void {
+    const next = this.recent.get(channel)?.next;
+    this.recent.delete(channel);
+    if (next != null) this.read(channel, next);
   }
+
+  /** Also what was told on the connection a moment ago: it may end with the page before that is out. */
+  private readonly leave = (event: Event): void => {
+    if (event.type === 'visibilitychange' && document.visibilityState === 'visible') return;
+    for (const [channel, told] of this.recent) {
+      this.tellLast(channel, told.next ?? told.seq);
+      told.next = null;
+    }
+  };
 }

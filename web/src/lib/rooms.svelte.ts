@@ -161,7 +161,7 @@ export class Rooms {
   private newsOf(me: Self | null): News {
     return new News(me?.id ?? null, {
       membership: (group) => this.membership(group),
-      // Over HTTP, which a page that is left carries to its end. Where it fails the news is told again.
+      // Where it fails the news is told again.
       read: (seq) => void api.markRead(this.link?.inbox ?? 0, seq).catch(() => undefined),
     });
   }
