@@ -20,13 +20,13 @@ EVERY_S: Final = 1.0
 
 
 class Room(NamedTuple):
-    """Who reads a channel on one node: members once each, and how many guests."""
+    """Who reads a channel on one node: members once each, in rising order, and how many guests."""
 
-    accounts: frozenset[int]
+    accounts: tuple[int, ...]  # a set would take five times the memory, for every channel that is read
     guests: int
 
 
-NOBODY: Final = Room(frozenset(), 0)
+NOBODY: Final = Room((), 0)
 
 
 class Audience:
@@ -83,7 +83,7 @@ class Audience:
         if here == NOBODY:
             self._elsewhere.pop(channel, None)  # whoever comes here next is told again
         rooms = [here, *self._elsewhere.get(channel, {}).values()]
-        people = len(frozenset().union(*(room.accounts for room in rooms))) + sum(room.guests for room in rooms)
+        people = len({account for room in rooms for account in room.accounts}) + sum(room.guests for room in rooms)
         count = people if people >= LEAST else 0
         if count == self._told.get(channel, 0):
             return
@@ -113,7 +113,7 @@ class Audience:
         """Another node says who reads a channel there; one that asks, or was not heard of before, is told the same."""
         live = self.hub.channels.get(channel)
         rooms = self._elsewhere.get(channel, {})
-        room = Room(frozenset(signal["accounts"]), int(signal["guests"]))
+        room = Room(tuple(sorted(signal["accounts"])), int(signal["guests"]))
         is_read = live is not None and _is_read(live)
         if signal["asks"] or (is_read and node not in rooms and room != NOBODY):
             self._said[channel] = None
@@ -149,8 +149,8 @@ def _is_read(live: Live) -> bool:
 def _here(live: Live) -> Room:
     """Those who were let in: one who only asks is nobody here yet, and may never be."""
     readers = [reader for reader, subscription in live.subscriptions.items() if subscription.admitted]
-    accounts = frozenset(reader.account_id for reader in readers if reader.account_id is not None)
-    return Room(accounts, sum(reader.account_id is None for reader in readers))
+    accounts = {reader.account_id for reader in readers if reader.account_id is not None}
+    return Room(tuple(sorted(accounts)), sum(reader.account_id is None for reader in readers))
 
 
 def _signal(channel: int, count: int) -> dict[str, object]:

@@ -7,8 +7,7 @@ unknown id does.
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from time import monotonic
@@ -66,7 +65,8 @@ class Tracker:
         hub.on_signal |= {"presence": self._hear, "presence at": self._hear_at, "presence?": self._hear_question}
         self.roster = Roster()
         self._version = 0
-        self._active: dict[int, dict[Watcher, bool]] = defaultdict(dict)
+        self._devices: dict[int, tuple[Watcher, ...]] = {}  # by account: most have one, which as a set would cost 170 B
+        self._idle: set[Watcher] = set()
         self._watches: dict[Watcher, _Watch] = {}
         self._seen_by: dict[int, set[tuple[Watcher, int]]] = {}  # account → who sees it, and as which persona
         self._moved: set[int] = set()
@@ -92,36 +92,38 @@ class Tracker:
 
     def connect(self, watcher: Watcher) -> None:
         """A member's connection was opened."""
-        if watcher.account_id is not None:
-            self._active[watcher.account_id][watcher] = True
-            self._moved.add(watcher.account_id)
+        if (account := watcher.account_id) is not None:
+            self._devices[account] = (*self._devices.get(account, ()), watcher)
+            self._moved.add(account)
 
     def set_idle(self, watcher: Watcher, idle: bool) -> None:
         """This device had no input for 5 minutes, or has again."""
-        if watcher.account_id is not None and watcher in self._active.get(watcher.account_id, ()):
-            self._active[watcher.account_id][watcher] = not idle
-            self._moved.add(watcher.account_id)
+        if (account := watcher.account_id) is not None and watcher in self._devices.get(account, ()):
+            (self._idle.add if idle else self._idle.discard)(watcher)
+            self._moved.add(account)
 
     def disconnect(self, watcher: Watcher) -> None:
         if (watch := self._watches.pop(watcher, None)) is not None:
             self._show(watcher, watch, watch.wanted, {})
         self._outdated.pop(watcher, None)
         self._late.discard(watcher)
-        if watcher.account_id is not None and (devices := self._active.get(watcher.account_id)) is not None:
-            devices.pop(watcher, None)
-            if not devices:
-                del self._active[watcher.account_id]
-            self._moved.add(watcher.account_id)
+        self._idle.discard(watcher)
+        if (account := watcher.account_id) is not None:
+            if rest := tuple(device for device in self._devices.pop(account, ()) if device is not watcher):
+                self._devices[account] = rest
+            self._moved.add(account)
 
     def _presence(self, account: int) -> Presence:
         """As far as it was told to all, or better: who came since the last beat is here already."""
-        here: Presence = "offline"
-        if account in self._active:
-            here = "online" if any(self._active[account].values()) else "away"
+        devices = self._devices.get(account)
+        here: Presence = self._state(devices) if devices else "offline"
         return max(here, self.roster.presence(account), key=RANK.__getitem__)
 
     def _members(self) -> dict[int, State]:
-        return {account: "online" if any(devices.values()) else "away" for account, devices in self._active.items()}
+        return {account: self._state(devices) for account, devices in self._devices.items()}
+
+    def _state(self, devices: Collection[Watcher]) -> State:
+        return "away" if self._idle.issuperset(devices) else "online"
 
     # ------------------------------------------------------------ who watches
 

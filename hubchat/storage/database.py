@@ -278,7 +278,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
             "secure_delete=ON",  # what is deleted leaves no bytes behind
             "foreign_keys=ON",
             f"busy_timeout={BUSY_MS}",
-            "cache_size=-16384",
+            "cache_size=-2048",  # 2 MB a connection: each commit of another empties it
             "temp_store=MEMORY",
             f"wal_autocheckpoint={WAL_PAGES}",
         ):

@@ -96,7 +96,8 @@ async def test_a_connection_that_is_gone_makes_nobody_be_here(hub: Community, pa
     line = Lines(hub.node).open(ana)
     line.session.closed()
     hub.node.tracker.set_idle(line.session, True)  # a command that was still under way
-    assert not hub.node.tracker._active
+    assert not hub.node.tracker._devices
+    assert not hub.node.tracker._idle
 
 
 async def test_who_shares_no_group_any_more_is_told_to_have_gone(hub: Community) -> None:
