@@ -16,13 +16,13 @@ from hubchat.channels.counts import Counts
 from hubchat.channels.encoded import Encoded, joined
 from hubchat.channels.live import Live, Reader, Subscription
 from hubchat.channels.recent import Recent
+from hubchat.channels.repairs import Repairs
 from hubchat.channels.turns import Sink, Turns
-from hubchat.errors import HISTORY_REPLACED, RESTARTING, HubError
+from hubchat.errors import HISTORY_REPLACED, RESTARTING
 from hubchat.faults import log_fault
 from hubchat.framing import message_frame
 from hubchat.storage.channels import ACCESS, read_heads
 from hubchat.storage.database import Database
-from hubchat.storage.entries import read_range
 from hubchat.traces import Traces
 from hubchat.wire import Entry, encode
 
@@ -31,11 +31,7 @@ log = logging.getLogger(__name__)
 HELD: Final = 1_000  # entries a channel that came too early; more are dropped and read from the log
 HELD_BYTES: Final = 1 << 20
 GAP_S: Final = 0.050  # commits of two connections may end in either order; longer than this, the log is asked
-REPAIRS: Final = 4  # repairs under way on a node: each is a database read
-REPAIR_ENTRIES: Final = 500
 LINGER_S: Final = 120.0  # a channel without readers is followed on for those who come back
-REACH_S: Final = 5.0  # for a node to come to where another one was: longer than it is behind without Redis
-REACH_LOOK_S: Final = 0.02
 FRESH_S: Final = 1.0  # not knowing for longer who lost a right, a node hands out nothing
 
 
@@ -46,12 +42,12 @@ class Hub:
         self.database = database
         self.traces = traces
         self.log_id = log_id
-        self.is_replaced = False  # history was seen to run back
         self.bus = bus
         self.recent = recent
         self.counts = Counts()
         self.turns = Turns(self._turn, self.counts, traces.written if traces is not None else None)
         self.channels: dict[int, Live] = {}
+        self.repairs = Repairs(database, self.channels, self.offer, self.counts)
         self.accounts: dict[int, tuple[Reader, ...]] = {}
         self.inboxes: dict[int, int] = {}
         self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
@@ -63,11 +59,8 @@ class Hub:
         self.fresh_at = monotonic()
         self.halted = False
         self._acted: set[int] = set()
-        self._doubted: set[int] | None = set()  # channels in which something may have been missed; None: all
-        self._comparing: asyncio.Task[None] | None = None
         self._ready: set[Live] = set()
-        self._repairs = asyncio.Semaphore(REPAIRS)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._openings: set[asyncio.Task[None]] = set()
 
     # ------------------------------------------------------------ who is connected
 
@@ -107,7 +100,7 @@ class Hub:
             return
         if live.opening is None:
             live.opening = asyncio.create_task(self._open(live), context=Context())  # for all who come
-            self._tasks.add(live.opening)
+            self._openings.add(live.opening)
             live.opening.add_done_callback(self._opened)
         await asyncio.shield(live.opening)
 
@@ -121,23 +114,8 @@ class Hub:
         finally:
             live.opening = None
 
-    async def reach(self, live: Live, seq: int) -> None:
-        """Waits until this node is where a reader was that comes from another one: `seq`, which SQL has.
-
-        Raises `unavailable` when that takes too long; the reader may try again, here or elsewhere.
-        """
-        wait_s = REACH_LOOK_S
-        try:
-            async with asyncio.timeout(REACH_S):
-                while live.at < seq:
-                    self.repair(live)
-                    await asyncio.sleep(wait_s)
-                    wait_s *= 2
-        except TimeoutError:
-            raise HubError("overloaded", retry_after_ms=1_000) from None
-
     def _opened(self, opening: asyncio.Task[None]) -> None:
-        self._tasks.discard(opening)
+        self._openings.discard(opening)
         if not opening.cancelled():
             opening.exception()  # whoever waits is told; nobody may wait any more
 
@@ -282,7 +260,7 @@ class Hub:
         else:
             self.counts.refused_held += 1
         if live.opened and not live.repairing:
-            self.repair(live, GAP_S)
+            self.repairs.begin(live, GAP_S)
 
     def _release(self, live: Live) -> None:
         """Lets through what was held and is next now."""
@@ -295,44 +273,7 @@ class Hub:
             self._ready.add(live)
             self.turns.schedule()
         if live.held and not live.repairing:
-            self.repair(live, GAP_S)
-
-    def repair(self, live: Live, wait_s: float = 0.0) -> None:
-        """Asks the log for what follows `at`, unless it came by itself within `wait_s`. One a channel."""
-        if live.repairing:
-            return
-        live.repairing = True
-        self.counts.repairs += 1
-        task = asyncio.create_task(self._repair(live, wait_s), context=Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _repair(self, live: Live, wait_s: float) -> None:
-        try:
-            before = live.next
-            await asyncio.sleep(wait_s)
-            if wait_s and live.next > before and not live.held:
-                return
-            async with self._repairs:
-                while True:
-                    first = live.next
-                    missed = await self.database.read(
-                        lambda connection, first=first: read_range(  # type: ignore[misc]
-                            connection, live.id, first, first + REPAIR_ENTRIES - 1, REPAIR_ENTRIES
-                        )
-                    )
-                    self.offer([Encoded(entry) for entry in missed if entry.seq >= live.next])
-                    if missed and live.next == first:  # nothing is handed out just now
-                        live.behind = True
-                        return
-                    if len(missed) < REPAIR_ENTRIES:
-                        return
-        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-            log.warning("repair failed; heads are compared again", extra={"cause": type(error).__name__})
-            if self._doubted is not None:
-                self._doubted.add(live.id)
-        finally:
-            live.repairing = False
+            self.repairs.begin(live, GAP_S)
 
     # ------------------------------------------------------------ the turn's end
 
@@ -365,7 +306,7 @@ class Hub:
                             reader.bye(RESTARTING)
                 if live.behind:
                     live.behind = False
-                    self.repair(live)
+                    self.repairs.begin(live)
         for sink, parts in posted.items():
             outgoing[sink] = parts[0] if len(parts) == 1 else b"".join(parts)
         return outgoing
@@ -418,48 +359,9 @@ class Hub:
 
     def gapped(self, channels: Collection[int] | None) -> None:
         """The bus may have lost something in these channels, or in any: they are compared now, else by the watch."""
-        if channels is None or self._doubted is None:
-            self._doubted = None
-        else:
-            self._doubted |= set(channels)
         self.counts.gaps += 1
         self.on_gap(channels)
-        if self._comparing is None:
-            self._comparing = asyncio.create_task(self._compare_now(), context=Context())
-
-    async def _compare_now(self) -> None:
-        try:
-            while self._doubted is None or self._doubted:
-                await self.compare_doubted()
-        except Exception as error:  # noqa: BLE001  # the edge of a task: logged, and it goes on
-            log.warning("heads could not be compared", extra={"cause": type(error).__name__})
-        finally:
-            self._comparing = None
-
-    async def compare_doubted(self) -> None:
-        """Compares the channels in which something may have been missed, if any. Raises Unavailable."""
-        doubted, self._doubted = self._doubted, set()
-        try:
-            if doubted is None or doubted:
-                await self.compare_heads(doubted)
-        except BaseException:
-            self._doubted = None if doubted is None or self._doubted is None else self._doubted | doubted
-            raise
-
-    async def compare_heads(self, channels: Collection[int] | None = None) -> None:
-        """Compares these channels with SQL, or all, and repairs those that are behind. Raises Unavailable.
-
-        A head below what was handed out before it was asked for means that history was replaced.
-        """
-        lives = [live for live in self.channels.values() if live.opened and (channels is None or live.id in channels)]
-        handed_out = {live.id: live.at for live in lives}
-        heads = await self.database.read(lambda connection: read_heads(connection, list(handed_out)))
-        if any(heads.get(channel, at) < at for channel, at in handed_out.items()):
-            self.is_replaced = True
-            return
-        for live in lives:
-            if heads.get(live.id, 0) >= live.next:
-                self.repair(live)
+        self.repairs.doubt(channels)
 
     def heard(self, node: int, channel: int, signal: Signal) -> None:
         """Another node said something once. A kind that this one does not know is of a newer release."""
@@ -487,11 +389,11 @@ class Hub:
         await self._open(self.channels[ACCESS])
         if self.traces is not None:
             self.traces.log_id = log_id
-        self.log_id, self.is_replaced = log_id, False  # last: until all of it is done, the watch does it again
+        self.log_id, self.repairs.is_replaced = log_id, False  # last: until all of it is done, the watch does it again
         self.send_all_away()  # who came meanwhile was told of the history that is no more
 
     async def close(self) -> None:
-        tasks = [*self._tasks, *filter(None, [self._comparing])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for opening in self._openings:
+            opening.cancel()
+        await asyncio.gather(*self._openings, return_exceptions=True)
+        await self.repairs.close()

@@ -84,8 +84,8 @@ class Watch:
         wrote = writes is None or writes != self._seen
         await self.look(asked_at, everything=wrote)
         self._seen = writes
-        await self.hub.compare_doubted()
-        if self.hub.is_replaced:
+        await self.hub.repairs.compare_doubted()
+        if self.hub.repairs.is_replaced:
             await self.hub.start_anew(await self.hub.database.write(partial(_renamed, self.hub.log_id)))
         if self.peers is not None and self._beating is None:
             self._beating = asyncio.create_task(self._beat(self.peers))
@@ -111,7 +111,7 @@ class Watch:
         was_stale = self.hub.freshen(asked_at)
         if was_stale or (self._written and monotonic() - self._compared_at >= self._pause_s()):
             self._compared_at, self._written = monotonic(), False
-            await self.hub.compare_heads()
+            await self.hub.repairs.compare()
 
     def _pause_s(self) -> float:
         """How long heads may go without being compared."""

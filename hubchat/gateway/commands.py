@@ -61,7 +61,7 @@ async def subscribe(session: "Session", command: Subscribe) -> Ok:
         subscription.member = seat.stand.standing.state == "member"  # before any wait: joining may change it meanwhile
         await hub.open(subscription.live, seat.channel.access_id)
         if command.after is not None and subscription.live.at < command.after <= seat.channel.head:
-            await hub.reach(subscription.live, command.after)  # another node was further
+            await hub.repairs.reach(subscription.live, command.after)  # another node was further
         if subscriptions.get(command.channel) is not subscription:
             raise HubError("channel_unknown")
     except BaseException:

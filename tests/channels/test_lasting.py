@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hubchat.channels import hub as hub_module
-from hubchat.channels import log
+from hubchat.channels import log, repairs
 from hubchat.channels.encoded import Encoded
-from hubchat.channels.hub import HELD, LINGER_S, REPAIR_ENTRIES
+from hubchat.channels.hub import HELD, LINGER_S
 from hubchat.channels.items import Message, Stored
 from hubchat.channels.transaction import Transaction
 from hubchat.channels.watch import Watch
@@ -21,7 +21,7 @@ from hubchat.wire import Entry
 from tests.community import Community
 from tests.lines import WAIT_S, Gate, Lines
 
-MANY = HELD + 2 * REPAIR_ENTRIES  # more than a channel holds while nothing is handed out, and several reads of the log
+MANY = HELD + 2 * repairs.ENTRIES  # more than a channel holds while nothing is handed out, and several reads of the log
 
 
 async def _beside(hub: Community, verb: Callable[[Transaction], Any]) -> None:
@@ -115,7 +115,7 @@ async def test_what_is_missed_while_rights_are_asked_is_given_up_for_then_and_re
 
     hub.node.hub.block([live])
     await _beside(hub, much)
-    hub.node.hub.repair(live)
+    hub.node.hub.repairs.begin(live)
     async with asyncio.timeout(WAIT_S):
         while live.repairing:
             await asyncio.sleep(0.01)
@@ -316,11 +316,11 @@ async def test_a_channel_whose_repair_failed_is_compared_soon(
     live = hub.node.hub.channels[room]
     with monkeypatch.context() as patched:
         patched.setattr(hub.node.database, "read", away)
-        hub.node.hub.repair(live)
+        hub.node.hub.repairs.begin(live)
         async with asyncio.timeout(WAIT_S):
             while live.repairing:
                 await asyncio.sleep(0.01)
-    assert hub.node.hub._doubted == {room}
+    assert hub.node.hub.repairs._doubted == {room}
 
 
 async def test_who_comes_while_a_history_is_replaced_is_told_of_the_new_one(
