@@ -379,7 +379,7 @@ def _has_hub(settings: "Settings") -> bool:
     Raises FolderError where it is another user's, and would be damaged by root.
     """
     from hubchat.folder import require_ours
-    from hubchat.storage.database import sqlite_path
+    from hubchat.storage.opening import sqlite_path
 
     file = sqlite_path(settings.database_url, settings.data)
     if file is None:
@@ -410,7 +410,7 @@ def _on_node(settings: "Settings", verb: "Callable[[Node], Awaitable[T]]") -> T:
 def _on_database(settings: "Settings", verb: "Callable[[Database], Awaitable[T]]") -> T:
     """What `verb` gives on the database alone, which may be all of it."""
     from hubchat import logs
-    from hubchat.storage.database import open_database
+    from hubchat.storage.opening import open_database
 
     gc.enable()
     logs.set_up("critical", settings.log_format)  # what goes wrong is told once, by main

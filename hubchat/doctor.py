@@ -17,8 +17,10 @@ from hubchat.folder import FolderError, is_open_to_others, try_folder
 from hubchat.logs import set_up
 from hubchat.otlp import TracesMissing, is_installed
 from hubchat.settings import Settings
-from hubchat.storage.database import SqliteDatabase, Unavailable, new_id, now_ms, open_database
+from hubchat.storage.database import Unavailable, new_id, now_ms
 from hubchat.storage.looks import NONE, Look, explain, look
+from hubchat.storage.opening import open_database
+from hubchat.storage.sqlite import SqliteDatabase
 
 DISK_BYTES: Final = 1 << 30  # a busy hub writes some 100 MB a day: a week's warning
 FILES: Final = 4_096  # each connection is one; an ordinary machine grants this much

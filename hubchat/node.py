@@ -19,10 +19,11 @@ from hubchat.passwords import Passwords
 from hubchat.presence.audience import Audience
 from hubchat.presence.tracker import Tracker
 from hubchat.settings import Settings
-from hubchat.storage.database import Database, new_id, open_database
+from hubchat.storage.database import Database, new_id
 from hubchat.storage.gathered import Gathered
 from hubchat.storage.groups import purge
 from hubchat.storage.noted import Noted
+from hubchat.storage.opening import open_database
 from hubchat.storage.schema import migrate, read_hub
 from hubchat.storage.sessions import Caller, note_uses, read_callers
 from hubchat.storage.standings import Seat, read_seats

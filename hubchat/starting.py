@@ -21,7 +21,8 @@ from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
 from hubchat.server import PortTaken, Worker
 from hubchat.settings import Settings
-from hubchat.storage.database import now_ms, sqlite_path
+from hubchat.storage.database import now_ms
+from hubchat.storage.opening import sqlite_path
 from hubchat.storage.schema import write_hub
 
 LINK_MINUTES: Final = LINK_MS // 60_000

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hubchat.storage.accounts import Made
-from hubchat.storage.database import Connection, open_database
+from hubchat.storage.database import Connection
+from hubchat.storage.opening import open_database
 from load import filling, speech
 from load.compiler import CannotMeasureError
 from load.servers import Server, running

@@ -21,7 +21,8 @@ from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
 from hubchat.settings import Settings
 from hubchat.storage import demo
-from hubchat.storage.database import now_ms, open_database
+from hubchat.storage.database import now_ms
+from hubchat.storage.opening import open_database
 
 FOLDER: Final = "demo"
 MARK: Final = "made-by-the-demo"

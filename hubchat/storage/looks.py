@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from hubchat.errors import HubError
-from hubchat.storage.database import CLOCK_MS, FORBIDDEN, Unavailable
+from hubchat.storage.database import CLOCK_MS, Unavailable
+from hubchat.storage.postgres import FORBIDDEN
 from hubchat.storage.schema import is_current
 
 NONE: Final = "none"

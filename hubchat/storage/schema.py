@@ -10,7 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from hubchat.errors import OperatorError
-from hubchat.storage.database import Database, PostgresDatabase, SqliteDatabase
+from hubchat.storage.database import Database
+from hubchat.storage.postgres import PostgresDatabase
+from hubchat.storage.sqlite import SqliteDatabase
 
 HEAD: Final = "0002"  # the newest revision in migrations/versions; a test holds it
 SERVES: Final = (HEAD,)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hubchat.storage import database
-from hubchat.storage.database import SqliteDatabase
+from hubchat.storage import sqlite
+from hubchat.storage.sqlite import SqliteDatabase
 from tests.community import Community, open_community
 from tests.lines import Line, Lines
 from tests.servers import PostgresServer
@@ -31,9 +31,9 @@ async def _pragma(hub: Community, statement: str) -> Any:
     """Runs a PRAGMA on the connection that writes."""
 
     def run() -> Any:
-        sqlite = hub.node.database
-        assert isinstance(sqlite, SqliteDatabase)
-        result = sqlite._connection().exec_driver_sql(statement)
+        file = hub.node.database
+        assert isinstance(file, SqliteDatabase)
+        result = file._connection().exec_driver_sql(statement)
         return result.scalar() if result.returns_rows else None
 
     return await asyncio.get_running_loop().run_in_executor(hub.node.database._writer, run)  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ async def test_a_database_that_cannot_be_written_is_told(hub: Community, lines: 
 async def test_a_database_that_another_process_holds_is_told_and_then_goes_on(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_MS", 200)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 200)
     async with open_community(database_url, tmp_path) as hub:
         line, room, start = await _room(hub, Lines(hub.node))
         assert isinstance(hub.node.database, SqliteDatabase)

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from hubchat.actions import sessions
 from hubchat.channels import catchup
 from hubchat.storage.accounts import NewAccount, insert_account
-from hubchat.storage.database import PostgresDatabase, SqliteDatabase
 from hubchat.storage.entries import read_range
+from hubchat.storage.postgres import PostgresDatabase
 from hubchat.storage.sessions import Caller, hash_secret
+from hubchat.storage.sqlite import SqliteDatabase
 from hubchat.storage.tokens import insert_token
 from tests.community import Community
 from tests.lines import Line, Lines

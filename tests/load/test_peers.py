@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from hubchat.storage.database import sqlite_engine
+from hubchat.storage.sqlite import sqlite_engine
 from load import machine, speech
 from load.compiler import CannotMeasureError
 from load.peers import __main__ as installing

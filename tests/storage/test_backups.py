@@ -20,7 +20,8 @@ from hubchat.actions.tokens import make_token
 from hubchat.backups import BackupError, back_up, restore
 from hubchat.channels.items import Delete, Edit, React
 from hubchat.storage.copies import NotEmpty, copied_tables, read_pages
-from hubchat.storage.database import Database, open_database
+from hubchat.storage.database import Database
+from hubchat.storage.opening import open_database
 from hubchat.storage.schema import SchemaNewer, read_hub
 from tests.community import Community, open_community
 from tests.servers import PostgresServer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubchat.storage.database import asyncpg_url
+from hubchat.storage.postgres import asyncpg_url
 
 
 @pytest.mark.parametrize(

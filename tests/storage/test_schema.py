@@ -12,9 +12,9 @@ from sqlmodel import SQLModel
 
 from hubchat.storage import tables
 from hubchat.storage.copies import SchemaOther, begin_copy
-from hubchat.storage.database import open_database
 from hubchat.storage.looks import look
 from hubchat.storage.migrating import REVISIONS
+from hubchat.storage.opening import open_database
 from hubchat.storage.schema import HEAD, SchemaNewer, is_current, migrate, read_hub, write_hub
 
 

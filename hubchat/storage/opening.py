@@ -1,0 +1,20 @@
+"""Which database an address names, opened."""
+
+from pathlib import Path
+
+from hubchat.storage.database import Database
+from hubchat.storage.postgres import PostgresDatabase
+from hubchat.storage.sqlite import SqliteDatabase
+
+
+def open_database(url: str | None, folder: Path, *, patient: bool = False) -> Database:
+    """The database at `url`, or SQLite in `folder`. A patient one waits for locks, and for what takes minutes."""
+    path = sqlite_path(url, folder)
+    return PostgresDatabase(url or "", patient=patient) if path is None else SqliteDatabase(path)
+
+
+def sqlite_path(url: str | None, folder: Path) -> Path | None:
+    """The file that a database is; None where a server keeps it."""
+    if url is None:
+        return folder / "hubchat.db"
+    return Path(url.split("///", 1)[1]) if url.startswith("sqlite") else None
