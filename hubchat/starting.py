@@ -3,6 +3,7 @@
 The port first, for nothing is made where nobody can be served; then the folder, the node, and the words.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -21,10 +22,11 @@ from hubchat.folder import PID, hold, open_folder
 from hubchat.node import Node, open_node
 from hubchat.server import PortTaken, Worker
 from hubchat.settings import Settings
-from hubchat.storage.database import now_ms
+from hubchat.storage.database import Unavailable, now_ms
 from hubchat.storage.opening import sqlite_path
 from hubchat.storage.schema import write_hub
 
+log = logging.getLogger(__name__)
 LINK_MINUTES: Final = LINK_MS // 60_000
 
 
@@ -112,7 +114,11 @@ async def _greet(node: Node, port: int) -> None:
         if node.settings.url is None:
             print(f"A second member beside the first: http://127.0.0.1:{port} has cookies of its own.", flush=True)
         return
-    link = await first_admin_link(node, port)
+    try:
+        link = await first_admin_link(node, port)
+    except Unavailable:  # away a moment after the start; members come all the same
+        log.warning("the link to become administrator could not be made; the next start makes one")
+        return
     if link is None:
         return
     if sys.stdout.isatty():

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hubchat import starting
 from hubchat.actions import accounts, invites, links
 from hubchat.storage.channels import ACCESS, read_channel
+from hubchat.storage.database import Unavailable
 from hubchat.wire import MAX_ID
 from tests.serving import PASSWORD, Served, serve
 
@@ -228,6 +230,19 @@ async def test_the_first_administrator_comes_by_a_link_once(database_url: str, t
         assert (await ana.get("me")).json()["role"] == "admin"
         assert (await refused(hub, handle="ben", invite=code))[1]["reason"] == "signup_closed"
         assert await links.first_admin_link(hub.node, hub.port) is None
+
+
+async def test_a_database_that_is_away_at_the_start_keeps_the_first_administrators_link_for_the_next(
+    hub: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def write(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(hub.node.log, "write", write)
+    await starting._greet(hub.node, hub.port)
+    assert [line.message for line in caplog.records] == [
+        "the link to become administrator could not be made; the next start makes one"
+    ]
 
 
 async def test_of_two_who_use_the_first_administrators_link_at_once_one_becomes_it(hub: Served) -> None:

@@ -107,7 +107,7 @@ def _acknowledged(history: History) -> Iterator[str]:
                 yield f"channel {sent.channel}: {sent.seq} is not what {sent.member} wrote"
         elif sent.refused is None:
             yield f"channel {sent.channel}: {sent.member} never heard what became of {sent.nonce}"
-        elif sent.refused not in IN_DOUBT and stored is not None:
+        elif sent.refused not in IN_DOUBT and not sent.was_sent_again and stored is not None:
             yield f"channel {sent.channel}: {sent.nonce} was refused ({sent.refused}) and is stored as {stored.seq}"
     for one in history.changed:
         if (one.channel, one.seq) not in places:

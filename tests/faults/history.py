@@ -83,6 +83,9 @@ class Sent:
     """A message on its way: `began_s` when it was first sent; `seq`, and when, once it was acknowledged, or why it was
     refused.
 
+    One that `was_sent_again` may be stored though it was refused: its first sending may have waited on another node,
+    for a database that hung, until its author was let in again.
+
     `texts` is all that it ever was, in this order; of `now` it is one when all is over (two after an edit of unknown
     outcome).
     """
@@ -96,6 +99,7 @@ class Sent:
     seq: int | None = None
     acked_s: float | None = None
     refused: str | None = None
+    was_sent_again: bool = False
 
 
 @dataclass(frozen=True)

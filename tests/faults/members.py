@@ -50,6 +50,7 @@ class Witness(Client):
         self.events: list[Event] = []
         self.newest: dict[int, int] = {}  # message of each channel
         self.counted: Counter[str] = Counter()  # how connections ended or did not open, and what was refused
+        self.sendings: Counter[str] = Counter()  # of a message, by its nonce
         self._asked_s: dict[int, float] = {}  # by command: when a subscription was asked for
 
     async def _begin(self, frame: Frame) -> None:
@@ -59,6 +60,8 @@ class Witness(Client):
     async def _tell(self, command: Frame) -> "asyncio.Future[Frame]":
         if command["do"] == "subscribe":
             self._asked_s[command["id"]] = monotonic()
+        elif command["do"] == "send":
+            self.sendings[command["nonce"]] += 1
         return await super()._tell(command)
 
     def _take(self, frame: Frame) -> Frame:
@@ -212,6 +215,7 @@ class Member:
             sent.acked_s = monotonic()
         except Refused as refused:
             sent.refused = refused.reason
+            sent.was_sent_again = self.live.sendings[nonce] > 1
             return
         with contextlib.suppress(Refused, Lost, TimeoutError):  # of what is lost nobody knows what became of it
             await self._go_on_with(sent, sent.seq, then)

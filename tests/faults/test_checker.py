@@ -108,6 +108,9 @@ RIGHTS: dict[str, History] = {
     "the connection is lost": _ben(_heard(1), Closed(1.5), Welcomed(1.6, 1), _stood(1.7, 1, 3), _heard(2), _heard(3)),
     "it is too far behind": _alone(_heard(1), *AGAIN, _stood(9.0, 1, 2_000, is_reset=True)),
     "it joined late": _ben(_heard(1), *AGAIN, _stood(9.0, 1, 3, first=3), _heard(3), firsts={}),
+    "a message was sent again, refused, and stored by its first sending": replace(
+        RIGHT, sent=[*SENT[:2], _sent(3, seq=None, refused="not_found", was_sent_again=True)],
+    ),
     "it is removed and told so": _alone(
         _heard(1), Revoked(1.5, ROOM), removals=[_removal(1.0, 9.0)],
     ),

@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from tests.blackbox.client import Refused
 from tests.faults.history import Closed, Denied, Stood, Welcomed
 from tests.faults.members import Witness
 from tests.waiting import until
@@ -35,7 +36,8 @@ class _Hub:
             command = json.loads(frame)
             stands = {"channel": 7, "head": 3, "first": 1}
             reply = {"ok": stands} if self.tried == 1 else {"error": NOT_FOUND}
-            await line.send(json.dumps({"re": command["id"], **reply}))
+            if command["do"] == "subscribe" or self.tried > 1:
+                await line.send(json.dumps({"re": command["id"], **reply}))
             if self.tried == 1:
                 await line.send(json.dumps(RESTARTING))
                 await line.close(1012)
@@ -61,3 +63,10 @@ async def test_a_connection_that_was_refused_is_not_one_that_ended_well(line: An
     assert kinds == [Welcomed, Stood, Closed, Welcomed, Denied]
     assert [event.log for event in witness.events if isinstance(event, Welcomed)] == [1, 3]
     assert 7 not in witness.at
+
+
+async def test_what_is_sent_again_on_the_next_connection_is_counted(line: Any) -> None:
+    async with Witness(line, "token", "json") as witness:
+        with pytest.raises(Refused):
+            await witness.send(7, "hello", nonce="n")
+        assert witness.sendings["n"] == 2
