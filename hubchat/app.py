@@ -22,6 +22,7 @@ from hubchat.api import (
     messages,
     metrics,
     people,
+    search,
     sessions,
     tokens,
 )
@@ -31,6 +32,7 @@ from hubchat.api.pages import Pages
 from hubchat.api.siblings import Siblings
 from hubchat.errors import HubError
 from hubchat.gateway.admission import Admission
+from hubchat.jobs import indexing
 from hubchat.node import Node
 
 API: Final = "/api/v1"
@@ -46,6 +48,7 @@ TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (
     members.ROUTES,
     invites.ROUTES,
     conversations.ROUTES,
+    search.ROUTES,
 )
 
 
@@ -69,7 +72,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
-        async with open_node() as node:
+        async with open_node() as node, indexing.followed(node):
             gateway = Admission(node)
             gateway.start()
             teller = nullcontext() if siblings is None else siblings.telling(lambda: metrics.of(node, gateway))

@@ -300,6 +300,15 @@ def restore(
     print(f"{rows['account']:,} members, {rows['channel']:,} channels and {rows['entry']:,} entries are back")
 
 
+@app.command(cls=PlainCommand)
+def reindex(data: Data = None) -> None:
+    """Empty the index that search looks into; the hub that runs, or the next one, makes it anew."""
+    from hubchat.actions import operator
+
+    entries = _on_node(_settings_of_a_hub(data=data), operator.reindex)
+    print(f"{entries:,} entries are read anew by the hub that runs, within a minute, or by the next one")
+
+
 @app.command("demo-reset", cls=PlainCommand)
 def reset_demo(data: Data = None) -> None:
     """Forget the demo community; the next start of the demo begins it anew."""

@@ -109,6 +109,8 @@ async def database_found(settings: Settings) -> list[Finding]:
         todo = "install that hubchat, or restore a backup made by this one"
         return [Finding("database", f"{kind}, schema {seen.schema} of a newer hubchat", todo), clock_found(seen)]
     said = "no hub was started on it yet" if seen.schema == NONE else f"schema {seen.schema}"
+    if seen.unindexed:
+        said += f"; search has {seen.unindexed:,} entries to read yet, which a hub that runs does"
     return [Finding("database", f"{kind} answers, {said}"), clock_found(seen)]
 
 

@@ -81,6 +81,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(verifier: str, tmp_path: Pat
 def known_metrics() -> set[str]:
     """What /metrics tells of hubchat, by the names that Prometheus has."""
     known = {f"hubchat_{meter.name}{'_total' if meter.kind == 'counter' else ''}" for meter in METERS}
+    known |= {f"hubchat_search_batch_seconds_{part}" for part in HISTOGRAM}
     return known | {f"hubchat_commit_{what}_{part}" for what in ("seconds", "items") for part in HISTOGRAM}
 
 

@@ -7,7 +7,7 @@ from hubchat.channels.log import outcome
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
-from hubchat.storage import audit, groups
+from hubchat.storage import audit, groups, indexing
 from hubchat.storage.accounts import Me, read_me_by_handle
 from hubchat.storage.channels import read_by_slug, read_channel
 from hubchat.storage.sessions import Caller
@@ -58,3 +58,13 @@ async def _find(node: Node, channel: str) -> int:
     if found is None:
         raise HubError("channel_unknown")
     return found.id
+
+
+async def reindex(node: Node) -> int:
+    """Empties the index of texts, and gives how many entries a hub that runs has to read for it to be made anew."""
+
+    def restart(tx: Transaction) -> int:
+        indexing.restart(tx.connection)
+        return sum(indexing.read_behind(tx.connection).values())
+
+    return await node.log.write(restart)

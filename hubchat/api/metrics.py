@@ -104,6 +104,8 @@ METERS: Final = (
           lambda at: at.keeper.pauses.longest_s),
     Meter("traces_dropped", "counter", "spans that the collector did not take in time",
           lambda at: at.node.traces.dropped if at.node.traces is not None else 0),
+    Meter("search_behind", "gauge", "entries that the index of texts has not seen yet",
+          lambda at: at.node.hub.counts.index_behind),
     Meter("access_age_seconds", "gauge", "since lost rights were last known; over 1 nothing is handed out",
           lambda at: monotonic() - at.node.hub.fresh_at),
 )  # fmt: skip
@@ -121,6 +123,7 @@ def of(node: Node, gateway: Gateway) -> list[Metric]:
         *told,
         *counts.commit_s.collect(),
         *counts.commit_items.collect(),
+        *counts.index_s.collect(),
         *ProcessCollector(registry=None).collect(),
     ]
 

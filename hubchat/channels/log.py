@@ -38,12 +38,14 @@ class Log:
     """Appends entries. `submit` for messages and their changes, `write` for every other verb.
 
     `clock` gives the time (ms) of what is written; a hub that is made to look lived in has one of its own.
+    `on_stored` are told what was committed here, once it is published.
     """
 
     def __init__(self, database: Database, hub: Hub) -> None:
         self.database = database
         self.hub = hub
         self.clock: Callable[[], int] = now_ms
+        self.on_stored: list[Callable[[Sequence[Entry]], None]] = []
         self._waiting: deque[Item] = deque()
         self._count = 0  # of all that waits, also aside
         self._bytes = 0
@@ -123,6 +125,8 @@ class Log:
         """What is committed is never answered as if it were not; what can't be handed out now is found in SQL."""
         try:
             self.hub.publish(entries)
+            for told in self.on_stored:
+                told(entries)
         except Exception as error:  # noqa: BLE001  # logged, and made good for
             log_fault(log, error, "what was stored can't be published:")
             self.hub.gapped(None)

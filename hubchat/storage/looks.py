@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hubchat.errors import HubError
 from hubchat.storage.database import CLOCK_MS, Unavailable
+from hubchat.storage.indexing import read_behind
 from hubchat.storage.postgres import FORBIDDEN
 from hubchat.storage.schema import is_current
 
@@ -41,11 +42,13 @@ ADVICE: Final = (
 
 
 class Look(NamedTuple):
-    """A database that answers: its time (ms), the schema it has, and whether this hubchat can work on that one."""
+    """A database that answers: its time (ms), the schema it has, and whether this hubchat can work on that one;
+    and how many entries the index of texts has not seen."""
 
     now_ms: int
     schema: str
     is_known: bool
+    unindexed: int = 0
 
 
 def explain(error: HubError) -> tuple[str, str]:
@@ -63,4 +66,5 @@ def look(connection: sa.Connection) -> Look:
     known = {script.revision for script in ScriptDirectory(str(Path(__file__).parent / "migrations")).walk_revisions()}
     is_known = found is None or found in known or is_current(connection)
     now = connection.execute(sa.text(f"SELECT {CLOCK_MS[connection.dialect.name]}")).scalar_one()
-    return Look(now, found or NONE, is_known)
+    behind = read_behind(connection) if sa.inspect(connection).has_table("fulltext_at") else {}
+    return Look(now, found or NONE, is_known, sum(behind.values()))

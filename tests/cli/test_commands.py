@@ -60,6 +60,7 @@ NEED_A_HUB = [
     "token ana",
     "group add lobby --title Lobby --visibility open",
     "say lobby Hi --as ana",
+    "reindex",
 ]
 
 

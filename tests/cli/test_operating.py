@@ -38,6 +38,7 @@ def test_every_setting_is_there_with_its_default_and_no_other() -> None:
         "demo-reset",
         "backup",
         "restore",
+        "reindex",
     ],
 )
 def test_every_command_is_there_with_its_options(hubchat: Call, words: str) -> None:
@@ -47,7 +48,7 @@ def test_every_command_is_there_with_its_options(hubchat: Call, words: str) -> N
 
 
 def test_no_command_is_left_out(hubchat: Call) -> None:
-    names = {"serve", "user", "token", "group", "say", "doctor", "demo-reset", "backup", "restore"}
+    names = {"serve", "user", "token", "group", "say", "doctor", "demo-reset", "backup", "restore", "reindex"}
     listed = hubchat("--help").out.partition("Commands")[2]
     assert set(re.findall(r"^│ ([a-z-]+)  ", listed, re.MULTILINE)) == names
 
@@ -64,7 +65,9 @@ def test_every_file_and_heading_that_it_names_is_there() -> None:
 
 def test_every_command_that_it_shows_is_one_with_those_options(hubchat: Call) -> None:
     lines = re.findall(
-        r"^    .*?\bhubchat ((?:serve|user|token|group|say|doctor|backup|restore)\b[^#\n&]*)", TEXT, re.MULTILINE
+        r"^    .*?\bhubchat ((?:serve|user|token|group|say|doctor|backup|restore|reindex)\b[^#\n&]*)",
+        TEXT,
+        re.MULTILINE,
     )
     assert len(lines) > 8
     for line in lines:
