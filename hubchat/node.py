@@ -27,7 +27,7 @@ from hubchat.storage.opening import open_database
 from hubchat.storage.schema import migrate, read_hub
 from hubchat.storage.sessions import Caller, note_uses, read_callers
 from hubchat.storage.standings import Seat, read_seats
-from hubchat.throttle import Throttle
+from hubchat.throttle import Pace, Throttle
 from hubchat.traces import Traces
 
 Key = tuple[Literal["session", "token"], str]
@@ -52,6 +52,7 @@ class Node:
     seats: Gathered[tuple[int, int], Seat]
     passwords: Passwords
     throttle: Throttle
+    searches: Pace
     traces: Traces | None
 
 
@@ -125,6 +126,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
             seats=Gathered(database, read_seats),
             passwords=passwords,
             throttle=Throttle(),
+            searches=Pace(settings.searches_per_10s),
             traces=traces,
         )
 

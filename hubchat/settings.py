@@ -58,6 +58,7 @@ class Settings(BaseSettings):
         default=None, repr=False, min_length=16, description="who asks /metrics has to send it; unset: loopback alone"
     )
     commands_per_10s: Limit = Field(default=100, description="commands a connection may send in 10 s; 0: no limit")
+    searches_per_10s: Limit = Field(default=30, description="searches of one caller in 10 s; 0: no limit")
     connections_per_member: Limit = Field(default=20, description="live connections of one member; 0: no limit")
     connections_per_address: Limit = Field(default=200, description="live connections of one address; 0: no limit")
     password_threads: PositiveInt = Field(default=1, description="passwords hashed at once")

@@ -102,3 +102,28 @@ def _put(table: OrderedDict[K, Count], key: K, count: Count) -> None:
     table.move_to_end(key)
     if len(table) > KEPT:
         table.popitem(last=False)
+
+
+class Pace:
+    """How often one caller may ask for what costs more than a page: `size` at once, and as many again in 10 s.
+
+    0: no limit. It counts as `Throttle` does.
+    """
+
+    def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._size = size
+        self._clock = clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how many, and when that was (s)
+
+    def take(self, caller: str) -> None:
+        """Takes one. Raises `too_fast` with the time to wait."""
+        if self._size == 0:
+            return
+        now, a_second = self._clock(), self._size / 10
+        left, at = self._left.pop(caller, (float(self._size), now))
+        left = min(self._size, left + (now - at) * a_second)
+        self._left[caller] = (left - 1 if left >= 1 else left, now)
+        if len(self._left) > KEPT:
+            self._left.popitem(last=False)
+        if left < 1:
+            raise HubError("too_fast", retry_after_ms=1 + int((1 - left) / a_second * 1_000))

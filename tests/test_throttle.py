@@ -4,7 +4,7 @@ import pytest
 
 from hubchat import throttle
 from hubchat.errors import HubError
-from hubchat.throttle import ADDRESS_TRIES, FREE, LONGEST_S, Throttle, network_of
+from hubchat.throttle import ADDRESS_TRIES, FREE, LONGEST_S, Pace, Throttle, network_of
 
 
 class Clock:
@@ -126,3 +126,35 @@ def test_what_is_remembered_is_bounded(guard: Throttle, monkeypatch: pytest.Monk
 )
 def test_an_address_of_ipv6_counts_by_its_64_bits_that_one_subscriber_has(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+def test_who_asks_too_fast_waits_and_nobody_else_does() -> None:
+    now = 0.0
+    pace = Pace(2, lambda: now)
+    for caller in ("ana", "ana", "ben"):
+        pace.take(caller)
+    with pytest.raises(HubError) as raised:
+        pace.take("ana")
+    assert raised.value.reason == "too_fast"
+    assert raised.value.retry_after_ms is not None
+    pace.take("ben")
+    now = raised.value.retry_after_ms / 1_000
+    pace.take("ana")
+    with pytest.raises(HubError):
+        pace.take("ana")
+    now += 3_600
+    for _ in range(2):
+        pace.take("ana")
+    with pytest.raises(HubError):
+        pace.take("ana")
+
+
+def test_a_pace_of_nothing_is_none_and_the_least_recent_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(1_000):
+        Pace(0).take("ana")
+    monkeypatch.setattr("hubchat.throttle.KEPT", 2)
+    pace = Pace(1, lambda: 0.0)
+    for caller in ("ana", "ben", "cem", "ana"):
+        pace.take(caller)
+    with pytest.raises(HubError):
+        pace.take("cem")
