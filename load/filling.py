@@ -3,16 +3,20 @@
 Only while no node runs on the database: nothing of it is published. The rows are those that the verbs leave.
 """
 
+import itertools
+import random
 import secrets
 from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from hubchat.access import USUAL_SCOPES, VISIBILITIES
+from hubchat.access import USUAL_SCOPES, VISIBILITIES, Visibility
 from hubchat.actions.tokens import PREFIX, YEAR_MS
 from hubchat.storage.accounts import Made, NewAccount, insert_account
+from hubchat.storage.channels import set_heads
 from hubchat.storage.database import Connection, now_ms
+from hubchat.storage.entries import NewEntry, insert_entries
 from hubchat.storage.groups import insert_group
 from hubchat.storage.sessions import hash_secret
 from hubchat.storage.tables import EntryRow, Membership
@@ -20,6 +24,9 @@ from hubchat.storage.tokens import insert_token
 from load.speech import TEXT_BYTES
 
 CHUNK: Final = 500_000  # entries a transaction: some 200 MB of write-ahead log
+PAGE: Final = 5_000  # texts a statement
+WORDS: Final = 20_000
+TWO_YEARS_MS: Final = 2 * 365 * 86_400_000
 
 _NUMBERS: Final = {
     "sqlite": "(WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i < :last) SELECT i FROM n)",
@@ -33,6 +40,10 @@ _FILL: Final = (
     "INSERT INTO entry (channel_id, seq, kind, author_id, at, nonce, text) "
     "SELECT CASE (i - 1) % {rooms} {channels} END, (i - 1) / {rooms} + 1, 'message', :author, :at + i, {nonce}, "
     "CAST(:text AS text) FROM {numbers} AS numbers"
+)
+_SEEN: Final = (  # so that the node is not busy with an index of texts that nobody looks for
+    "INSERT INTO fulltext_at (channel_id, seq, tail) VALUES (:channel, :head, 1) "
+    "ON CONFLICT (channel_id) DO UPDATE SET seq = excluded.seq"
 )
 _nonce_index: Final = next(index for index in EntryRow.__table__.indexes if index.name == "entry_nonce")  # type: ignore[attr-defined]  # SQLModel does not type it
 
@@ -54,12 +65,12 @@ def insert_members(connection: Connection, count: int) -> tuple[list[Made], list
     return people, tokens
 
 
-def insert_rooms(connection: Connection, count: int) -> list[int]:
-    """New public groups, which nobody is in yet."""
+def insert_rooms(connection: Connection, count: int, visibility: Visibility = "public") -> list[int]:
+    """New groups, which nobody is in yet."""
     made = (
         insert_group(
-            connection, presets=VISIBILITIES["public"], slug=f"crowd-{number}", title=f"Crowd {number}", about=None,
-            lang=None, history="all",
+            connection, presets=VISIBILITIES[visibility], slug=f"{visibility}-crowd-{number}", title=f"Crowd {number}",
+            about=None, lang=None, history="all",
         )
         for number in range(count)
     )  # fmt: skip
@@ -91,6 +102,7 @@ def insert_history(connection: Connection, channels: list[int], author: int, fir
     heads = [(last - turn - 1) // len(channels) + 1 for turn in range(len(channels))]
     at = began_at + last
     connection.execute(head, [{"head": x, "at": at, "channel": y} for x, y in zip(heads, channels, strict=True)])
+    connection.execute(sa.text(_SEEN), [{"channel": x, "head": y} for x, y in zip(channels, heads, strict=True)])
 
 
 def drop_nonces(connection: Connection) -> None:
@@ -101,3 +113,28 @@ def drop_nonces(connection: Connection) -> None:
 def make_nonces(connection: Connection) -> None:
     """The index as the first migration makes it."""
     _nonce_index.create(connection)
+
+
+def vocabulary() -> list[str]:
+    """Words of a made-up language, as frequent as a language's are: the first most of all."""
+    syllables = [one + two for one in "bdfgklmnprstvz" for two in "aeiou"]
+    chance = random.Random(1)
+    found = dict.fromkeys("".join(chance.choices(syllables, k=chance.randint(1, 5))) for _ in range(3 * WORDS))
+    return list(found)[:WORDS]
+
+
+def insert_texts(connection: Connection, channels: list[int], author: int, count: int, words: list[str]) -> None:
+    """So many messages of two years, which take turns in these channels; each of some words, by Zipf's law."""
+    chance = random.Random(2)
+    weights = list(itertools.accumulate(1 / rank for rank in range(1, len(words) + 1)))
+    now, apart = now_ms(), TWO_YEARS_MS // count
+    heads = dict.fromkeys(channels, 0)
+    for begin in range(0, count, PAGE):
+        rows = []
+        for number in range(begin, min(begin + PAGE, count)):
+            channel, at = channels[number % len(channels)], now - (count - number) * apart
+            heads[channel] += 1
+            text = " ".join(chance.choices(words, cum_weights=weights, k=chance.randint(4, 30)))
+            rows.append(NewEntry(channel, heads[channel], "message", author, at, None, None, None, text, None))
+        insert_entries(connection, rows)
+    set_heads(connection, [(channel, head, now) for channel, head in heads.items()])

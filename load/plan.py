@@ -27,6 +27,8 @@ class Plan:
     history: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
     history_postgres: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     pages: int = 300
+    searched: int = 1_000_000
+    searches: int = 300  # of each kind
     nodes: tuple[int, ...] = (1, 2, 3)
     crossings: int = 20  # of a right that is lost, and of who comes and goes, from node to node
 
@@ -51,6 +53,8 @@ class Plan:
             history=(1_000, 10_000, 100_000),
             history_postgres=(1_000, 10_000),
             pages=50,
+            searched=20_000,
+            searches=30,
             nodes=(1, 2),
             crossings=3,
         )

@@ -27,6 +27,9 @@ GROWTH = {
                              "went_max_ms")),
     "history": ("entries", ("newest_p50_ms", "newest_p99_ms", "middle_p50_ms", "middle_p99_ms", "oldest_p50_ms",
                             "oldest_p99_ms")),
+    "search": ("messages", tuple(f"{who}_{what}_{point}_ms" for who in ("member", "guest")
+                                 for what in ("common", "rare", "phrase", "beginning", "both")
+                                 for point in ("p50", "p95"))),
     "slow": ("stalled readers", ("delivery_p50_ms", "delivery_p99_ms", "rss_each", "kernel_each", "grows_each",
                                  "again_s", "again_slips")),
     "storm": ("members", ("seconds", "cpu_us", "replay_reads", "reads", "reads_each")),

@@ -197,6 +197,14 @@ TARGETS = [
         "the same: entries missing or doubled once 20 read again", 0, "", _worst("slow", "again_slips", 1000), most=True
     ),
     Target("history, 10 million entries: a page's p99", 10, "ms", _value("history", "p99_ms", 10_000_000), most=True),
+    Target(
+        "search on SQLite, 1 million messages: the slowest kind's p95",
+        100,
+        "ms",
+        _value("search", "p95_ms", 1_000_000),
+        most=True,
+    ),
+    Target("search on PostgreSQL, the same", 100, "ms", _value("search", "p95_ms", 1_000_000, _POSTGRES), most=True),
     Target("signed-in connects", 1_500, "/s", _value("connect", "per_s")),
     Target("start to ready, new data folder", 2, "s", _value("starts", "first_s"), most=True),
     Target("start to ready, folder in use", 2, "s", _value("starts", "again_s"), most=True),

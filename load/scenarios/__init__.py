@@ -13,6 +13,7 @@ from load.scenarios.idle import idle
 from load.scenarios.nodes import nodes
 from load.scenarios.readers import readers
 from load.scenarios.rooms import rooms
+from load.scenarios.search import search
 from load.scenarios.slow import slow
 from load.scenarios.starts import starts
 from load.scenarios.storm import storm
@@ -28,6 +29,7 @@ SCENARIOS: dict[str, Callable[[Plan, Note, Homes], None]] = {
     "storm": storm,
     "slow": slow,
     "history": history,
+    "search": search,
     "connect": connect,
     "starts": starts,
 }
