@@ -3,7 +3,7 @@
 import logging
 import random
 import urllib.parse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,33 @@ from hubchat.channels.items import Delete, Edit
 from hubchat.errors import HubError
 from hubchat.storage.channels import update_channel
 from hubchat.storage.sessions import Caller
+from tests.community import open_community
 from tests.flows.asking import Asker, asker, guest
 from tests.indexed import index_all
+from tests.servers import PostgresServer
 from tests.serving import Served, serve
 
 WORDS = ["lung", "café", "opinion", "癌治療", "trial", "the"]
 
 
-@pytest.fixture
-async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[Served]:
+@pytest.fixture(scope="module")
+def shared_url(postgres: PostgresServer) -> Iterator[str]:
+    """One PostgreSQL database for all these tests, which each leaves empty: a new one takes a second."""
+    name = postgres.create_database()
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def hub(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
     """A running hub without members, where anybody may search as fast as tests do."""
-    async with serve(database_url, tmp_path, searches_per_10s=0) as served:
+    lite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path / 'hub.db'}" if lite else request.getfixturevalue("shared_url")
+    async with serve(url, tmp_path, searches_per_10s=0) as served:
         yield served
+    if not lite:
+        async with open_community(url, tmp_path) as community:
+            await community.empty()
 
 
 async def look(who: Asker, q: str = "", **more: Any) -> list[dict[str, Any]]:
@@ -121,14 +136,11 @@ class Walk:
         return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_search_shows_exactly_what_history_shows(hub: Served, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubchat.storage.search.MARKED", 256 if seed == 1 else 2)
-    monkeypatch.setattr("hubchat.storage.fulltext.MARKED", 256 if seed == 1 else 2)
+async def test_search_shows_exactly_what_history_shows(hub: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "ROUND", 5)
     monkeypatch.setattr(search, "ROUNDS", 100)
     people = await hub.community.members("ana", "ben", "cem", "dora")
-    walk = Walk(hub, people, random.Random(seed))
+    walk = Walk(hub, people, random.Random(1))
     await walk.begin()
     callers = [*[await asker(hub, who) for who in people], await guest(hub)]
     await walk.go_on(150)
@@ -136,22 +148,25 @@ async def test_search_shows_exactly_what_history_shows(hub: Served, seed: int, m
     shown = [await walk.history(who) for who in callers]
     assert len(shown[-1]) > 2
     assert len(shown[0]) > len(shown[-1])
-    for who, texts in zip(callers, shown, strict=True):
-        for word in WORDS:
-            expected = {place for place, text in texts.items() if word in text.split()}
-            found = await places(who, f'"{word}"', limit=7)
-            assert set(found) == expected
-            assert len(found) == len(expected), "nothing comes twice"
-        both = {place for place, text in texts.items() if {"lung", "the"} <= set(text.split())}
-        assert set(await places(who, "lung the", sort="best", limit=4)) == both
-        phrase = {place for place, text in texts.items() if "lung the" in text}
-        assert set(await places(who, '"lung the"')) == phrase
+    for marked in (256, 2):  # few rooms are looked for in the index, of many its finds are sieved
+        monkeypatch.setattr("hubchat.storage.search.MARKED", marked)
+        monkeypatch.setattr("hubchat.storage.fulltext.MARKED", marked)
+        for who, texts in zip(callers, shown, strict=True):
+            for word in WORDS[:3]:
+                expected = {place for place, text in texts.items() if word in text.split()}
+                found = await places(who, f'"{word}"', limit=25)
+                assert set(found) == expected
+                assert len(found) == len(expected), "nothing comes twice"
+            both = {place for place, text in texts.items() if {"lung", "the"} <= set(text.split())}
+            assert set(await places(who, "lung the", sort="best", limit=4)) == both
+            phrase = {place for place, text in texts.items() if "lung the" in text}
+            assert set(await places(who, '"lung the"')) == phrase
     await walk.go_on(60)  # whatever the index knows of this by now
     await hub.node.database.write(lambda connection: update_channel(connection, walk.rooms[0], tail=5))
     for who in callers:
         texts = await walk.history(who)
         for word in WORDS:
-            for channel, seq in await places(who, f'"{word}"'):
+            for channel, seq in await places(who, f'"{word}"', limit=50):
                 assert word in texts[channel, seq].split()
 
 
@@ -323,8 +338,8 @@ async def test_what_cannot_be_asked_is_named_and_the_rest_is_harmless(
         assert word not in said.lower()
 
 
-async def test_who_may_not_ask_is_told_so(database_url: str, tmp_path: Path) -> None:
-    async with serve(database_url, tmp_path, guests=False, searches_per_10s=3) as hub:
+async def test_who_may_not_ask_is_told_so(tmp_path: Path) -> None:
+    async with serve(None, tmp_path, guests=False, searches_per_10s=3) as hub:
         ana, ben = await hub.community.members("ana", "ben")
         assert await (await guest(hub)).refused("GET", "search?q=word") == (401, "members_only")
         writer = await asker(hub, ana, "write")

@@ -5,6 +5,7 @@ default.
 """
 
 import asyncio
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,9 +44,9 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (code / "storage" / "migrations" / "versions" / f"v{NEXT}_novelty.py").write_text(MIGRATION)
     schema = code / "storage" / "schema.py"
     told = schema.read_text()
-    for now, then in ((f'HEAD: Final = "{HEAD}"', f'HEAD: Final = "{NEXT}"'), ("(HEAD,)", f'("{HEAD}", HEAD)')):
-        assert now in told
-        told = told.replace(now, then)
+    for name, then in (("HEAD", f'"{NEXT}"'), ("SERVES", f'("{HEAD}", HEAD)')):
+        told, count = re.subn(rf"^{name}: Final = .*?(?=  #|$)", f"{name}: Final = {then}", told, flags=re.MULTILINE)
+        assert count == 1
     schema.write_text(told)
     return folder
 

@@ -59,12 +59,7 @@ WANTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("walked", "marked"), [(5_000, 256), (10, 1)], ids=["usual", "sieved"])
-async def test_what_is_found_is_what_is_there(
-    hub: Community, monkeypatch: pytest.MonkeyPatch, walked: int, marked: int
-) -> None:
-    monkeypatch.setattr(fulltext, "WALKED", walked)
-    monkeypatch.setattr(fulltext, "MARKED", marked)
+async def test_what_is_found_is_what_is_there(hub: Community, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(4)
     docs = made(MADE, chance)
     changed = {key: made(1, chance)[11, 1]._replace(channel_id=key[0], seq=key[1], marks=doc.marks, at=doc.at)
@@ -99,10 +94,13 @@ async def test_what_is_found_is_what_is_there(
                 assert seek(wanted, above, below, 1_000) == part
                 assert seek(wanted, above, below, 3) == part[:3]
 
-    await hub.read(look)
+    for walked, marked in ((5_000, 256), (10, 1)):  # as usual; and where there are more texts, and more channels
+        monkeypatch.setattr(fulltext, "WALKED", walked)
+        monkeypatch.setattr(fulltext, "MARKED", marked)
+        await hub.read(look)
 
 
-async def test_an_emptied_index_finds_nothing_and_is_filled_again(hub: Community) -> None:
+async def test_an_emptied_index_is_filled_again_and_texts_of_one_moment_all_have_a_place(hub: Community) -> None:
     docs = list(made(30, random.Random(1)).values())
 
     def refill(connection: sa.Connection) -> tuple[list[Hit], list[Hit]]:
@@ -118,8 +116,6 @@ async def test_an_emptied_index_finds_nothing_and_is_filled_again(hub: Community
     assert none == []
     assert len(everything) == 30
 
-
-async def test_texts_of_one_moment_all_have_a_place(hub: Community) -> None:
     docs = [Doc(channel, seq, 5, ["word"], []) for channel in range(1, 5) for seq in (1, 1_023, 1_024, 2_047)]
 
     def put(connection: sa.Connection) -> list[Hit]:
