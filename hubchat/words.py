@@ -47,6 +47,7 @@ _DENSE: Final = (
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
 _RUN: Final = re.compile(f"(?P<dense>[{_DENSE}]+)|(?:[^\\W{_DENSE}]|[{_MARKS}{_JOINERS}])+")
+_PLAIN: Final = re.compile(r"\w+", re.ASCII)
 _LETTER: Final = re.compile(f"(?s:.)[\u3099\u309a\uff9e\uff9f{_MARKS}]*")
 _WORDLIKE: Final = re.compile(f"[\\w{_MARKS}]")
 _UNSEEN: Final = re.compile(f"[{_JOINERS}]")
@@ -56,17 +57,24 @@ _LINK: Final = re.compile(r"https?://[^\s<>]|\bwww\.\w", re.IGNORECASE)
 
 
 def words(text: str) -> list[Word]:
-    """The words of a text, in order: what the index holds of it."""
+    """The words of a text, in order."""
     return [word for run in runs(text) for word in run.words]
 
 
+def folded(text: str) -> list[str]:
+    """The same without their places: a tenth of the work where a text is plain English."""
+    if text.isascii():
+        return [word[:WORD_CHARS] for word in _PLAIN.findall(text.lower())]
+    return [word.folded for word in words(text)]
+
+
 def runs(text: str) -> Iterator[Run]:
-    """The same, by what stands together."""
+    """The words by what stands together."""
     for found in _RUN.finditer(text):
         if found["dense"] is not None:
             yield Run(list(_pairs(found[0], found.start())), True)
-        elif folded := fold(found[0]):
-            yield Run([Word(folded, found.start(), found.end())], False)
+        elif word := fold(found[0]):
+            yield Run([Word(word, found.start(), found.end())], False)
 
 
 def fold(word: str) -> str:

@@ -4,11 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubchat.words import WORD_CHARS, fold, has_link, words
-
-
-def folded(text: str) -> list[str]:
-    return [word.folded for word in words(text)]
+from hubchat.words import WORD_CHARS, fold, folded, has_link, words
 
 
 @pytest.mark.parametrize(
@@ -65,9 +61,15 @@ def test_a_link_is_known(text: str, expected: bool) -> None:
 @given(st.text(max_size=80))
 def test_no_word_breaks_what_databases_are_told(text: str) -> None:
     found = words(text)
+    assert folded(text) == [word.folded for word in found]
     for word in found:
         assert 0 < len(word.folded) <= 2 * WORD_CHARS
         assert not set(word.folded) & set(" '\"#\\:*()&|!<>\0"), "a quote or a mark would be read as such"
         assert fold(word.folded) == word.folded or len(word.folded) == 2, "what is folded stays as it is"
         assert 0 <= word.start < word.end <= len(text)
     assert [word.start for word in found] == sorted(word.start for word in found)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
+def test_plain_english_has_no_other_words(text: str) -> None:
+    assert folded(text) == [word.folded for word in words(text)]

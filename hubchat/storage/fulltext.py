@@ -19,9 +19,12 @@ NO_END: Final = 2**62  # above every id
 MARKED: Final = 256
 """Channels that are looked for by their marks, inside the index; of more the index's finds are sieved: each mark is a
 list to be opened, and who may read so many may read most of what is found."""
-WALKED: Final = 5_000
-"""Newest texts that PostgreSQL looks through before it asks GIN, which knows no order: a word that one of a hundred
-texts has fills a page from these (some 5 ms); a rarer one is found by GIN, which need not sort many."""
+WALKED: Final = 2_000
+"""Newest texts that PostgreSQL looks through before it asks GIN, which knows neither order nor places of words (some
+4 ms): what many texts have fills a page from these, and need not all be sorted."""
+WALKED_FAR: Final = 25_000
+"""So many where the first ones promise that a page is full by then (some 50 ms); what is rarer is for GIN, which then
+finds about one text in a thousand at most."""
 MERGED_PAGES: Final = 64  # of SQLite's index at once: some ms
 
 
@@ -279,10 +282,12 @@ class _Post:
             _FORGET.run(connection, [(id,) for id in ids])
 
     def seek(self, connection: sa.Connection, wanted: Wanted, *, above: int, below: int, limit: int) -> list[Hit]:
-        found = self._among_newest(connection, wanted, above=above, below=below, limit=limit)
-        match = _tsquery(wanted)
+        found = self._among_newest(connection, wanted, above=above, below=below, limit=limit, walked=WALKED)
+        if len(found) < limit <= len(found) * WALKED_FAR // WALKED:
+            found = self._among_newest(connection, wanted, above=above, below=below, limit=limit, walked=WALKED_FAR)
         if len(found) >= limit:
             return found
+        match = _tsquery(wanted)
         values: dict[str, Any] = {"above": above, "below": below, "limit": limit}
         sieve = ""
         if wanted.channels is not None and (_is_sieved(wanted) or not match):
@@ -292,9 +297,9 @@ class _Post:
         return _hits(connection.execute(sa.text(self._SEEK.format(sieve=sieve)), {**values, "match": match}))
 
     def _among_newest(
-        self, connection: sa.Connection, wanted: Wanted, *, above: int, below: int, limit: int
+        self, connection: sa.Connection, wanted: Wanted, *, above: int, below: int, limit: int, walked: int
     ) -> list[Hit]:
-        values: dict[str, Any] = {"above": above, "below": below, "limit": limit, "walked": WALKED}
+        values: dict[str, Any] = {"above": above, "below": below, "limit": limit, "walked": walked}
         sieve = ""
         if wanted.channels is not None:
             sieve, values["channels"] = self._SIEVE, _channels_of(wanted)

@@ -22,7 +22,7 @@ from hubchat.storage.fulltext import (
     fulltext_of,
 )
 from hubchat.wire import UNREAD_KINDS
-from hubchat.words import has_link, words
+from hubchat.words import folded, has_link
 
 UNSEARCHED: Final = ("inbox", "roster", "access")
 """Kinds of channels in which nothing is looked for: they tell of people, not what people wrote."""
@@ -200,4 +200,4 @@ def _doc(row: Any) -> Doc:
         marks.append(author_mark(row.author_id))
     if has_link(row.text):
         marks.append(LINK)
-    return Doc(row.channel_id, row.seq, row.at, [word.folded for word in words(row.text)], marks)
+    return Doc(row.channel_id, row.seq, row.at, folded(row.text), marks)

@@ -289,3 +289,14 @@ def test_a_served_hub_collects_garbage_though_the_command_line_begins_without() 
 def test_a_command_leaves_the_collector_as_it_was(hubchat: Call) -> None:
     hubchat("user", "add", "A-B")
     assert gc.isenabled()
+
+
+def test_the_index_is_emptied_beside_a_hub_and_the_doctor_says_how_much_is_to_be_read(hubchat: Call) -> None:
+    hubchat("user", "add", "ana")
+    hubchat("group", "add", "lobby", "--title", "Lobby", "--visibility", "open", "--owner", "ana")
+    for _ in range(2):
+        hubchat("say", "lobby", "something", "--as", "ana")
+    assert "search has 2 entries to read yet" in hubchat("doctor").out
+    told = hubchat("reindex")
+    assert (told.code, told.err) == (0, "")
+    assert told.out == "2 entries are read anew by the hub that runs, within a minute, or by the next one\n"

@@ -8,14 +8,16 @@ import pytest
 import sqlalchemy as sa
 
 from hubchat.actions import groups, operator
+from hubchat.backups import back_up, restore
 from hubchat.channels.items import Delete, Edit, React
 from hubchat.jobs import indexing
 from hubchat.jobs.indexing import Indexing, followed
 from hubchat.sought import read_query
 from hubchat.storage.channels import update_channel
-from hubchat.storage.database import Unavailable, now_ms
+from hubchat.storage.database import Unavailable, now_ms, open_database
 from hubchat.storage.fulltext import NO_END, Wanted, fulltext_of
 from hubchat.storage.indexing import read_behind
+from hubchat.storage.looks import look
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.indexed import index_all
@@ -156,6 +158,24 @@ async def test_a_trouble_is_told_once_and_outlived(
         "search can't follow the log"
     ]
     assert "unmistakable" not in caplog.text
+
+
+@pytest.mark.parametrize("hub", ["sqlite"], indirect=True)
+async def test_a_copy_has_no_index_and_it_is_made_anew_where_it_was_put_back(hub: Community, tmp_path: Path) -> None:
+    ana = await hub.member("ana")
+    room = await hub.group(ana)
+    seq = await hub.say(ana, room, "put back")
+    await index_all(hub.node)
+    copied = await back_up(hub.node.database, tmp_path / "copy", [])
+    assert not [table for table in copied if table.startswith("fulltext")]
+    database = open_database(f"sqlite:///{tmp_path / 'restored.db'}", tmp_path)
+    await restore(database, tmp_path / "copy", [])
+    assert (await database.read(look)).unindexed == (await hub.channel(room)).head
+    await database.close()
+    async with open_community(f"sqlite:///{tmp_path / 'restored.db'}", tmp_path) as restored:
+        assert await found(restored, "put") == set()
+        await index_all(restored.node)
+        assert await found(restored, "put") == {(room, seq)}
 
 
 @pytest.mark.parametrize("hub", ["sqlite"], indirect=True)

@@ -94,7 +94,7 @@ async def test_what_is_found_is_what_is_there(hub: Community, monkeypatch: pytes
                 assert seek(wanted, above, below, 1_000) == part
                 assert seek(wanted, above, below, 3) == part[:3]
 
-    for walked, marked in ((5_000, 256), (10, 1)):  # as usual; and where there are more texts, and more channels
+    for walked, marked in ((2_000, 256), (10, 1)):  # as usual; and where there are more texts, and more channels
         monkeypatch.setattr(fulltext, "WALKED", walked)
         monkeypatch.setattr(fulltext, "MARKED", marked)
         await hub.read(look)
