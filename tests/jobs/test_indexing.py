@@ -14,10 +14,11 @@ from hubchat.jobs import indexing
 from hubchat.jobs.indexing import Indexing, followed
 from hubchat.sought import read_query
 from hubchat.storage.channels import update_channel
-from hubchat.storage.database import Unavailable, now_ms, open_database
+from hubchat.storage.database import Unavailable, now_ms
 from hubchat.storage.fulltext import NO_END, Wanted, fulltext_of
 from hubchat.storage.indexing import read_behind
 from hubchat.storage.looks import look
+from hubchat.storage.opening import open_database
 from hubchat.storage.sessions import Caller
 from tests.community import Community, open_community
 from tests.indexed import index_all
