@@ -75,8 +75,8 @@ _EMPTY: Final = Bulk(
 )
 _EMPTY_OTHERS: Final = tuple(
     Bulk(
-        f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {{rows}} "
-        f"WHERE rows_.channel_id = {table}.channel_id AND rows_.seq = {table}.seq)",
+        # IN, not EXISTS: for that SQLite reads the whole table, each time
+        f"DELETE FROM {table} WHERE (channel_id, seq) IN (SELECT rows_.channel_id, rows_.seq FROM {{rows}})",
         channel_id="bigint",
         seq="bigint",
     )
@@ -105,8 +105,8 @@ _REACT: Final = Bulk(
     at="bigint",
 )
 _UNREACT: Final = Bulk(
-    "DELETE FROM reaction WHERE EXISTS (SELECT 1 FROM {rows} WHERE rows_.channel_id = reaction.channel_id "
-    "AND rows_.seq = reaction.seq AND rows_.emoji = reaction.emoji AND rows_.persona_id = reaction.persona_id)",
+    "DELETE FROM reaction WHERE (channel_id, seq, emoji, persona_id) IN "
+    "(SELECT rows_.channel_id, rows_.seq, rows_.emoji, rows_.persona_id FROM {rows})",
     channel_id="bigint",
     seq="bigint",
     emoji="text",
