@@ -1,6 +1,7 @@
 """How fast somebody may guess: waits grow with failures, per handle and address. No account is ever locked.
 
-It counts on this node and in memory: N nodes allow N times as much, and a restart forgets.
+It counts on this node and in memory: N nodes allow N times as much, and a restart forgets. Addresses stay for an hour
+after the last try, or half of one more.
 """
 
 import ipaddress
@@ -50,6 +51,7 @@ class Throttle:
         Raises `too_many_tries` with the time to wait; a try that was refused is not counted.
         """
         now = self._clock()
+        self.forget()
         network = None if device else network_of(address)
         key = (handle, device or f"from {network}")
         mine = self._handles.get(key)
@@ -66,6 +68,13 @@ class Throttle:
             _put(self._networks, network, ours._replace(tries=ours.tries + 1, last=now))
         _put(self._handles, key, mine._replace(tries=mine.tries + 1, last=now))
         return Try(key, network)
+
+    def forget(self) -> None:
+        """Drops what counts no more, so that no address stays here because nobody else came."""
+        now = self._clock()
+        for table in (self._handles, self._networks):
+            while table and now - next(iter(table.values())).last >= FORGOTTEN_S:
+                table.popitem(last=False)
 
     def succeeded(self, which: Try) -> None:
         """Takes the try back, and with it what this handle failed from there before."""

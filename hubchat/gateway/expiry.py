@@ -26,10 +26,11 @@ class Ending(Protocol):
 
 
 class Expiry:
-    """Knows which connections end soon."""
+    """Knows which connections end soon. Twice an hour it says `forget` to what keeps things for an hour."""
 
-    def __init__(self, everybody: Callable[[], Iterable[Ending]]) -> None:
+    def __init__(self, everybody: Callable[[], Iterable[Ending]], forget: Callable[[], None] = lambda: None) -> None:
         self._everybody = everybody
+        self._forget = forget
         self._soon: list[tuple[int, int, Ending]] = []
         self._numbers = itertools.count()
         self._task: asyncio.Task[None] | None = None
@@ -55,6 +56,7 @@ class Expiry:
             try:
                 if now - looked_at_ms > AHEAD_MS // 2:
                     looked_at_ms = now
+                    self._forget()
                     self._soon.clear()
                     for connection in self._everybody():
                         self.watch(connection)
