@@ -1,4 +1,4 @@
-"""The ASGI application: route tables, middleware, and the lifespan that opens the node. Nothing else."""
+"""The ASGI application: route tables, middleware, and the lifespan that opens the node, then jobs. Nothing else."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -9,19 +9,23 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from hubchat.actions.consents import publish
 from hubchat.api import (
     accounts,
     channels,
+    consents,
     conversations,
     docs,
     groups,
     health,
     hub,
     invites,
+    leaving,
     members,
     messages,
     metrics,
     people,
+    robots,
     search,
     sessions,
     tokens,
@@ -33,12 +37,16 @@ from hubchat.api.siblings import Siblings
 from hubchat.errors import HubError
 from hubchat.gateway.admission import Admission
 from hubchat.jobs import indexing
+from hubchat.jobs.queue import Queue
+from hubchat.jobs.table import KINDS
 from hubchat.node import Node
 
 API: Final = "/api/v1"
 TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (
     hub.ROUTES,
     accounts.ROUTES,
+    consents.ROUTES,
+    leaving.ROUTES,
     sessions.ROUTES,
     tokens.ROUTES,
     people.ROUTES,
@@ -73,19 +81,23 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with open_node() as node, indexing.followed(node):
+            await publish(node)
             gateway = Admission(node)
             gateway.start()
+            queue = Queue(node, KINDS, works=node.settings.jobs)
+            await queue.open()
             teller = nullcontext() if siblings is None else siblings.telling(lambda: metrics.of(node, gateway))
             try:
                 async with teller:
                     yield {"node": node, "gateway": gateway, "siblings": siblings}
             finally:
+                await queue.close()
                 await gateway.stop()
 
     table = tuple(row for rows in (*TABLES, *more) for row in rows)
-    pages = Route("/{path:path}", Pages().answer, methods=METHODS)
+    pages = Route("/{path:path}", Pages(is_listed=robots.is_listed).answer, methods=METHODS)
     return Starlette(
-        routes=[*routes(API, table), *docs.routes(API, table), *health.ROUTES, *metrics.ROUTES, pages],
+        routes=[*routes(API, table), *docs.routes(API, table), *health.ROUTES, *metrics.ROUTES, *robots.ROUTES, pages],
         middleware=[Middleware(Edge)],
         exception_handlers={HubError: tell_error, HTTPException: tell_no_route},
         lifespan=lifespan,

@@ -164,21 +164,29 @@ def _add(tar: tarfile.TarFile, name: str, content: Any) -> None:
 # ---------------------------------------------------------------- in
 
 
-async def restore(database: Database, path: Path, identities: Sequence[str]) -> Mapping[str, int]:
+async def restore(
+    database: Database, path: Path, identities: Sequence[str], then: Callable[[Connection], object] | None = None
+) -> Mapping[str, int]:
     """Puts a copy back into an empty database; gives rows by table. `identities` are age's private keys.
 
-    All of it or nothing. Raises BackupError, NotEmpty, SchemaNewer, Unavailable.
+    `then` is the last thing of its transaction. All of it or nothing. Raises BackupError, NotEmpty, SchemaNewer,
+    Unavailable.
     """
     keys = [_identity(one) for one in identities]
 
     def put_back(connection: Connection) -> Mapping[str, int]:
         with closing(_pages(path, keys)) as pages:
             try:
-                return _put_back(connection, pages)
+                rows = _put_back(connection, pages)
             except ValueError:
                 raise BackupError(f"{path} holds what no hubchat wrote") from None
+        if then is not None:
+            then(connection)
+        return rows
 
-    return await database.write(put_back)
+    done = await database.write(put_back)
+    await database.tidy()
+    return done
 
 
 Pages = Generator[tuple[str, dict[str, Any]], None, None]

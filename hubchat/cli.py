@@ -59,7 +59,7 @@ app: Final = group_of(
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, and with them secrets
 )
-user: Final = group_of(help="Members: add one, set a password, make a sign-in link.")
+user: Final = group_of(help="Members: add one, set a password, make a sign-in link, erase one.")
 group: Final = group_of(help="Groups: add one.")
 app.add_typer(user, name="user")
 app.add_typer(group, name="group")
@@ -94,15 +94,30 @@ def serve(
     redis_url: RedisUrl = None,
     demo: Annotated[bool, typer.Option("--demo", help="The demo community, in DATA/demo, for this machine.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes on the port (1).")] = None,
+    no_jobs: Annotated[bool, typer.Option("--no-jobs", help="Leave background work to `hubchat jobs`.")] = False,
 ) -> None:
     """Run the hub until Ctrl-C."""
     from hubchat import starting
 
     settings = _settings(
         data=data, host=host, port=port, database_url=database_url, redis_url=redis_url, demo=demo or None,
-        workers=workers,
+        workers=workers, jobs=False if no_jobs else None,
     )  # fmt: skip
     starting.serve(settings)
+
+
+@app.command("jobs", cls=PlainCommand)
+def do_jobs(
+    again: Annotated[bool, typer.Option("--again", help="Try once more what went wrong too often.")] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    redis_url: RedisUrl = None,
+) -> None:
+    """Do background work until Ctrl-C, for nodes that leave it."""
+    from hubchat import starting
+
+    settings = _settings_of_a_hub(data=data, database_url=database_url, redis_url=redis_url)
+    starting.work(settings, again=again)
 
 
 @user.command("add", cls=PlainCommand)
@@ -169,6 +184,47 @@ def link_user(
         return await sign_in_link(node, port or node.settings.port, caller.account_id)
 
     print(_on_node(_settings_of_a_hub(data=data), link))
+
+
+@user.command("erase", cls=PlainCommand)
+def erase_user(
+    handle: Handle,
+    keep_messages: Annotated[
+        bool, typer.Option("--keep-messages", help="Leave what they wrote, without their name.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Erase a member for good, and print how much of what went. There is no way back."""
+    from hubchat.actions import erasures
+    from hubchat.actions.operator import act_as
+
+    async def erase(node: "Node") -> dict[str, int]:
+        account_id = (await act_as(node, handle)).account_id
+        going = await erasures.begin(node, account_id, "keep_without_name" if keep_messages else "erase")
+        await erasures.carry_out(node, account_id)
+        return going
+
+    going = _on_node(_settings_of_a_hub(data=data), erase)
+    print(", ".join(f"{name} {count:,}" for name, count in going.items()))
+
+
+@app.command(cls=PlainCommand)
+def export(
+    handle: Handle,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it must not be there yet.")],
+    data: Data = None,
+) -> None:
+    """Write everything that is kept of a member to a zip of JSON and a readable page."""
+    from hubchat.actions.exports import export_to
+    from hubchat.actions.operator import act_as
+
+    if file.exists():
+        raise Refused(f"{file} is there already")
+
+    async def write(node: "Node") -> None:
+        await export_to(node, (await act_as(node, handle)).account_id, file)
+
+    _on_node(_settings_of_a_hub(data=data), write)
 
 
 @app.command(cls=PlainCommand)
@@ -283,21 +339,33 @@ def restore(
     identity: Annotated[
         Path | None, typer.Option(metavar="KEYFILE", help="age's private key, as `age-keygen` writes it.")
     ] = None,
+    erasures: Annotated[
+        list[Path] | None,
+        typer.Option("--erasures", metavar="FILE", help="Another node's journal of erasures; may be several."),
+    ] = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Put a backup back, into an empty database of either kind."""
+    """Put a backup back, into an empty database of either kind, without what was erased since."""
     from hubchat import backups
+    from hubchat.actions.erasures import replay
     from hubchat.folder import open_folder
+    from hubchat.journal import Journal
     from hubchat.starting import hold_database
 
     keys = [] if identity is None else backups.read_identities(identity)
     settings = _settings(data=data, database_url=database_url)
     _has_hub(settings)  # raises for another user's
     open_folder(settings.data)
+    journal = Journal(settings.journal)
+    journal.add_missing(line for one in erasures or [] for line in Journal(one).read_there())
+    lines = journal.read()
     with hold_database(settings):
-        rows = _on_database(settings, lambda database: backups.restore(database, file, keys))
+        then = partial(replay, lines=lines)
+        rows = _on_database(settings, lambda database: backups.restore(database, file, keys, then))
     print(f"{rows['account']:,} members, {rows['channel']:,} channels and {rows['entry']:,} entries are back")
+    if lines:
+        print(f"{len(lines):,} erasures that {settings.journal} knows of were done again")
 
 
 @app.command(cls=PlainCommand)

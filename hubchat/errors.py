@@ -76,12 +76,16 @@ REASONS: Final[Mapping[str, Reason]] = {
     "password_weak": Reason("bad_request", "this password is easily guessed"),
     "password_too_large": Reason("too_large", "a password is at most 1,024 bytes"),
     "not_agreed": Reason("bad_request", "`agreed` must be true"),
+    "too_young": Reason("forbidden", "this hub is for people who are older"),
     # Who is asking
     "sign_in_needed": Reason("unauthorized", "sign in first"),
     "sign_in_ended": Reason("unauthorized", "this session or token is invalid or has ended"),
     "sign_in_wrong": Reason("unauthorized", "the handle and the password do not belong together"),
     "members_only": Reason("unauthorized", "this hub is for members only"),
     "confirm_needed": Reason("forbidden", "give the password again first"),
+    "consent_needed": Reason(
+        "forbidden", "you took back what you had agreed to: agree again, export, or delete your account"
+    ),
     "scope_missing": Reason("forbidden", "the token has not the scope for this"),
     "signup_closed": Reason("forbidden", "this hub takes no new members by itself"),
     "signup_invited": Reason("forbidden", "this hub takes new members by invitation"),

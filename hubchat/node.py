@@ -1,9 +1,10 @@
 """One running node: opens and closes database, hub, log and presence, in an order that can be read."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from hubchat.channels.bus import Bus, SingleNode
 from hubchat.channels.catchup import Catchup
@@ -22,6 +23,7 @@ from hubchat.settings import Settings
 from hubchat.storage.database import Database, new_id
 from hubchat.storage.gathered import Gathered
 from hubchat.storage.groups import purge
+from hubchat.storage.jobs import Backlog
 from hubchat.storage.noted import Noted
 from hubchat.storage.opening import open_database
 from hubchat.storage.schema import migrate, read_hub
@@ -29,6 +31,8 @@ from hubchat.storage.sessions import Caller, note_uses, read_callers
 from hubchat.storage.standings import Seat, read_seats
 from hubchat.throttle import Pace, Throttle
 from hubchat.traces import Traces
+
+EXPORTS: Final = 2  # made at once: each reads and packs for as long as its member wrote
 
 Key = tuple[Literal["session", "token"], str]
 
@@ -54,6 +58,8 @@ class Node:
     throttle: Throttle
     searches: Pace
     traces: Traces | None
+    backlog: Backlog = field(default_factory=Backlog)
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EXPORTS))
 
 
 @asynccontextmanager

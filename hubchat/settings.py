@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hubchat.errors import OperatorError
+from hubchat.journal import NAME as JOURNAL
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Limit = Annotated[int, Field(ge=0)]
@@ -51,6 +52,14 @@ class Settings(BaseSettings):
     demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
     signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
     guests: bool = Field(default=True, description="whether people without an account read public groups")
+    minimum_age: Annotated[int, Field(ge=0, le=120)] = Field(
+        default=16, description="how old one has to be to sign up, in years"
+    )
+    keep_days: Limit = Field(default=0, description="days that what is said is kept; 0: as long as its group")
+    erasures: Path | None = Field(
+        default=None, description="the journal of erased ids; unset: erasures.jsonl in the data folder"
+    )
+    jobs: bool = Field(default=True, description="whether serve does background work; if not, hubchat jobs must run")
     trusted_proxies: str = Field(
         default="", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto count"
     )
@@ -74,6 +83,11 @@ class Settings(BaseSettings):
     traces_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.01, description="how much of all that happens is traced, 0 to 1"
     )
+
+    @property
+    def journal(self) -> Path:
+        """Where ids of what was erased are written down."""
+        return self.erasures or self.data / JOURNAL
 
     @field_validator("trusted_proxies")
     @classmethod

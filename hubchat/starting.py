@@ -3,6 +3,8 @@
 The port first, for nothing is made where nobody can be served; then the folder, the node, and the words.
 """
 
+import asyncio
+import gc
 import logging
 import os
 import socket
@@ -12,17 +14,24 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, n
 from functools import partial
 from typing import Final
 
+import uvloop
+
 from hubchat import __version__, logs, server, workers
+from hubchat.actions.consents import values_of
 from hubchat.actions.links import LINK_MS, first_admin_link, write_first_admin
 from hubchat.addresses import advise, home
 from hubchat.api.pages import STATIC
 from hubchat.demo.ground import open_demo, open_ground
 from hubchat.errors import OperatorError
 from hubchat.folder import PID, hold, open_folder
+from hubchat.jobs.queue import Queue
+from hubchat.jobs.table import KINDS
 from hubchat.node import Node, open_node
+from hubchat.policies import read_policies
 from hubchat.server import PortTaken, Worker
 from hubchat.settings import Settings
 from hubchat.storage.database import Unavailable, now_ms
+from hubchat.storage.jobs import unpark
 from hubchat.storage.opening import sqlite_path
 from hubchat.storage.schema import write_hub
 
@@ -41,6 +50,7 @@ def serve(settings: Settings) -> None:
             open_ground(settings.data)
         else:
             open_folder(settings.data)
+        read_policies(settings.data, values_of(settings))  # what is wrong with them is told before anybody is let in
         with hold_database(settings):
             if settings.workers == 1:
                 server.serve(settings, sockets, partial(_open, settings), _greet)
@@ -50,6 +60,31 @@ def serve(settings: Settings) -> None:
 
                 logs.set_up(settings.log_level, settings.log_format)
                 workers.run(settings.workers, partial(_work, settings, port))
+
+
+def work(settings: Settings, *, again: bool) -> None:
+    """Does background work until told to stop; `again`: what was parked too. Raises OperatorError, Unavailable."""
+    open_folder(settings.data)
+    gc.enable()  # the command line begins without it
+    logs.set_up(settings.log_level, settings.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work_on_jobs(settings, again))
+
+
+async def _work_on_jobs(settings: Settings, again: bool) -> None:
+    stopped = asyncio.Event()
+    for one in server.SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(one, stopped.set)
+    async with open_node(settings) as node:
+        if again:
+            print(f"{await node.database.write(unpark)} jobs are tried again", flush=True)
+        queue = Queue(node, KINDS)
+        await queue.open()
+        try:
+            print("hubchat does background work (Ctrl-C stops it)", flush=True)
+            await stopped.wait()
+        finally:
+            await queue.close()
 
 
 def _work(settings: Settings, port: int, worker: Worker, ready: Callable[[], None], greets: bool) -> None:

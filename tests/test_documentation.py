@@ -54,3 +54,13 @@ def test_the_limits_told_are_the_limits_held() -> None:
         "open_commands": wire.OPEN_COMMANDS,
     }.items():
         assert f'"{name}": {value}' in PROTOCOL
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    told = (DOCS / "security.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/.]+)`", told)
+    assert len(named) > 25
+    for name in named:
+        assert "def test_" in (DOCS.parent / name).read_text("utf-8"), name
+    ways = re.findall(r"^\| .* \| .* \| (.*) \|$", told.partition("## Ways in")[2].partition("\n## ")[0], re.MULTILINE)
+    assert all("`tests/" in way for way in ways[2:]), "each way in has its test"

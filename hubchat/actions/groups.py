@@ -1,5 +1,6 @@
 """Groups: made, changed, opened wider or closed, archived, deleted."""
 
+import asyncio
 import hashlib
 import re
 import unicodedata
@@ -10,6 +11,7 @@ from hubchat.access import EASE, VISIBILITIES, History, Presets, Visibility, vis
 from hubchat.actions.here import Here, enter
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
+from hubchat.journal import Deleted, Journal
 from hubchat.node import Node
 from hubchat.storage import audit, groups
 from hubchat.storage.channels import ChannelRow, update_channel
@@ -19,6 +21,8 @@ from hubchat.storage.sessions import Caller
 OWNED: Final = 50  # groups one account may own: enough for any organisation, too few to flood the directory
 TITLE_CHARS: Final = 100
 ABOUT_CHARS: Final = 2_000
+KEEP_DAYS: Final = 36_500  # a hundred years
+KEEPING: Final = ("keep_days", "indexed")
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,30}")
 LANG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 DIRECTION: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -46,7 +50,11 @@ class NewGroup:
 
 @dataclass(frozen=True)
 class GroupChange:
-    """What is to change; None stays as it is, an empty `about` or `lang` is taken away."""
+    """What is to change; None stays as it is, an empty `about` or `lang` is taken away.
+
+    `keep_days`: what is older is forgotten, for good; 0 takes it away, and it is kept as long as the hub keeps it.
+    `indexed`: search engines may list its page, while it is public.
+    """
 
     title: str | None = None
     about: str | None = None
@@ -55,6 +63,8 @@ class GroupChange:
     visibility: Visibility | None = None
     history: History | None = None
     state: Literal["open", "archived"] | None = None
+    keep_days: int | None = None
+    indexed: bool | None = None
 
 
 async def create(node: Node, caller: Caller, new: NewGroup) -> int:
@@ -97,12 +107,12 @@ def _change(here: Here, change: GroupChange, seen: str | None) -> None:
     if opening:
         here.require("archive")
         room = _store(here, {"state": "open"})
-    values = {**_words(here, change), **_access(here, change)}
+    values = {**_words(here, change), **_access(here, change), **_keeping(here, change)}
     if change.state == "archived" and room.state == "open":
         here.require("archive")
         values["state"] = "archived"
     _store(here, values)
-    told = {"title": "title", "slug": "title", "about": "about", "lang": "about", "state": "state"}
+    told = {"title": "title", "slug": "title", "state": "state", **dict.fromkeys(("about", "lang", *KEEPING), "about")}
     changes = {told.get(name, "visibility") for name in values} | ({"state"} if opening else set())
     for name in sorted(changes):
         here.tx.append(here.group_id, "channel", author=here.stand.persona_id, data={"change": name})
@@ -152,6 +162,23 @@ def _access(here: Here, change: GroupChange) -> dict[str, Any]:
     return values
 
 
+def _keeping(here: Here, change: GroupChange) -> dict[str, Any]:
+    """The new values of how long it keeps what is said, and whether search engines list it: its owners' to say."""
+    room = here.room
+    given: dict[str, Any] = {}
+    if change.keep_days is not None:
+        if not 0 <= change.keep_days <= KEEP_DAYS:
+            raise HubError("fields_invalid", fields={"keep_days": f"0 to {KEEP_DAYS}"})
+        given["keep_days"] = change.keep_days or None
+    if change.indexed is not None:
+        if change.indexed and (change.visibility or visibility(room.place.presets)) != "public":
+            raise HubError("fields_invalid", fields={"indexed": "only a public group is listed"})
+        given["indexed"] = change.indexed
+    if given:
+        here.require("change_visibility")
+    return {name: value for name, value in given.items() if value != getattr(room, name)}
+
+
 def _open_roster(here: Here, presets: Presets, room: ChannelRow) -> None:
     """Where anybody may now become a member, nobody reads on who came and went while few could."""
     if presets.joining == "free" and room.joining != "free":
@@ -171,22 +198,25 @@ def _store(here: Here, values: dict[str, Any]) -> ChannelRow:
 
 async def delete(node: Node, caller: Caller, group_id: int) -> None:
     """Takes a group away for good: at once from everybody, then its entries, some at a time."""
-    await node.log.write(lambda tx: _delete(enter(tx, caller, group_id)))
+    gone = await node.log.write(lambda tx: _delete(enter(tx, caller, group_id)))
+    await asyncio.to_thread(Journal(node.settings.journal).append, [gone])
     while await node.log.write(lambda tx: groups.purge(tx.connection)):
         pass
 
 
-def _delete(here: Here) -> None:
+def _delete(here: Here) -> Deleted:
+    """Gives what the journal is to keep of it: no older backup brings it back."""
     here.require("delete")
     groups.delete_group(here.tx.connection, here.group_id)
     here.record("group.delete")
     here.tx.revoke("deleted", channel=here.group_id)
+    return Deleted(here.group_id, here.tx.now)
 
 
 def version(room: ChannelRow) -> str:
     """What an ETag is made of: everything of a group that people change."""
     words = (room.slug, room.title, room.about, room.lang, *room.place.presets, room.history, room.state)
-    return hashlib.sha256(repr(words).encode()).hexdigest()[:24]
+    return hashlib.sha256(repr((*words, room.keep_days, bool(room.indexed))).encode()).hexdigest()[:24]
 
 
 def check_slug(slug: str | None) -> str:

@@ -11,7 +11,7 @@ from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage import accounts
-from hubchat.storage.accounts import Me
+from hubchat.storage.accounts import Kind, Me
 from hubchat.storage.sessions import Caller
 
 LANG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, as far as browsers say it
@@ -19,7 +19,7 @@ LANG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, as fa
 
 @dataclass(frozen=True, slots=True)
 class MeChange:
-    """What is to change; None stays as it is, an empty `email`, `about` or `lang` is taken away."""
+    """What is to change; None stays as it is, an empty `email`, `about`, `lang` or `kind` is taken away."""
 
     name: str | None = None
     about: str | None = None
@@ -28,6 +28,7 @@ class MeChange:
     presence: Literal["shared", "conversations", "nobody"] | None = None
     findable: bool | None = None
     industry: bool | None = None
+    kind: Kind | Literal[""] | None = None
 
 
 async def change_me(node: Node, caller: Caller, change: MeChange) -> Me:
@@ -83,6 +84,8 @@ def _account_values(change: MeChange) -> dict[str, Any]:
         if change.lang and not LANG.fullmatch(change.lang):
             raise HubError("fields_invalid", fields={"lang": "a language tag, as `de` or `pt-BR`"})
         values["lang"] = change.lang or None
+    if change.kind is not None:
+        values["kind"] = change.kind or None
     if change.email is not None:
         values |= {"email": read_email(change.email), "email_confirmed_at": None}
     return values

@@ -14,6 +14,8 @@ EMAIL_CHARS: Final = 254  # RFC 5321, 4.5.3.1.3
 EMAIL: Final = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@[^\s@<>()\[\]\\,;:\"]+\.[^\s@<>()\[\]\\,;:\"]+")
 JOINERS: Final = "\u200c\u200d"  # Persian and Hindi names and many emoji need them; other format characters hide
 
+GONE: Final = "gone-"  # how the handle of who was erased begins
+
 RESERVED: Final = frozenset(
     """about abuse account admin administrator administrators all anonymous api app bot bots channel channels
     community contact deleted demo everybody everyone group groups guest guests help here home hostmaster hub
@@ -30,7 +32,9 @@ def require_handle(handle: str) -> None:
     if not HANDLE.fullmatch(handle):
         raise HubError("handle_invalid", fields={"handle": "2 to 31 of a-z, 0-9 and -, not beginning with -"})
     # 1 is read as l or as i: adm1n, he1p
-    if not {likeness(handle), likeness(handle.replace("1", "i"))}.isdisjoint(_RESERVED_LIKENESSES):
+    if handle.startswith(GONE) or not {likeness(handle), likeness(handle.replace("1", "i"))}.isdisjoint(
+        _RESERVED_LIKENESSES
+    ):
         raise HubError("handle_reserved", fields={"handle": "reserved"})
 
 

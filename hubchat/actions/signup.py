@@ -1,29 +1,41 @@
 """Signing up: by oneself, by invitation, or as the first administrator."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from hubchat.access import SCOPES
-from hubchat.actions import invites, links, recovery
+from hubchat.actions import consents, invites, links, recovery
 from hubchat.actions.accounts import insert
+from hubchat.actions.consents import What
 from hubchat.actions.names import likeness, read_email, read_name, require_handle
 from hubchat.actions.proofs import Browser
 from hubchat.actions.sessions import Started, begin
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
-from hubchat.storage import accounts, credentials
+from hubchat.storage import accounts, credentials, policies
 from hubchat.storage.accounts import Made, NewAccount
 from hubchat.storage.database import Connection, now_ms
 from hubchat.storage.invites import read_invite
 from hubchat.storage.links import read_link
 from hubchat.storage.sessions import Caller, hash_secret
 
-CONSENTS: Final = ("terms", "health_data")  # what `agreed` says (GDPR, articles 6 and 9)
-CONSENT_VERSION: Final = "1"
-
 Door = Literal["first_admin", "invite"] | None
 """What lets somebody in who has a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What somebody agreed to, beside rules and privacy notice, to which everybody does.
+
+    Their versions are those that were shown; None is what holds now, as clients say that know of no versions. They ask
+    for no more than that, so health data and age are still to be asked: None.
+    """
+
+    rules: str | None = None
+    privacy: str | None = None
+    health_data: bool | None = None
+    of_age: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class NewMember:
     email: str | None = None
     invite: str | None = None
     industry: bool = False
+    agreed: Agreed = Agreed()
 
 
 class SignedUp(NamedTuple):
@@ -49,9 +62,10 @@ class SignedUp(NamedTuple):
 async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
     """Makes an account, lets it into the group that invited it, and begins its session.
 
-    Raises `signup_closed`, `signup_invited`, `invite_ended`, `handle_taken`, `password_weak`, or names a wrong field.
-    Whether an address is known is never told.
+    Raises `not_agreed`, `too_young`, `changed_meanwhile`, `signup_closed`, `signup_invited`, `invite_ended`,
+    `handle_taken`, `password_weak`, or names a wrong field. Whether an address is known is never told.
     """
+    _require_agreed(new.agreed)
     require_handle(new.handle)
     account = NewAccount(new.handle, read_name(new.name), read_email(new.email), industry=new.industry)
     door = await find_door(node, new.invite)
@@ -62,9 +76,17 @@ async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
 
     def verb(tx: Transaction) -> SignedUp:
         started, group_id = _sign_up(tx, account, hashed, codes, door, new.invite or "", browser)
+        _agree(tx, started.me.account_id, new.agreed, node.settings.minimum_age)
         return SignedUp(started, codes, group_id)
 
     return await node.log.write(verb)
+
+
+def _require_agreed(agreed: Agreed) -> None:
+    if agreed.of_age is False:
+        raise HubError("too_young", fields={"of_age": "must be true"})
+    if agreed.health_data is False:
+        raise HubError("not_agreed", fields={"health_data": "must be true"})
 
 
 async def find_door(node: Node, code: str | None) -> Door:
@@ -90,10 +112,23 @@ def _sign_up(
     _require_free(tx.connection, account.handle)
     made = insert(tx, account, hashed)
     credentials.put_recovery(tx.connection, made.account_id, map(recovery.hash_code, codes), tx.now)
-    for what in CONSENTS:
-        accounts.insert_consent(tx.connection, made.account_id, what, CONSENT_VERSION, tx.now)
     group_id = invites.accept(tx, _caller(account, made), code) if door == "invite" else None
     return begin(tx, made.account_id, browser), group_id
+
+
+def _agree(tx: Transaction, account_id: int, agreed: Agreed, minimum_age: int) -> None:
+    """Keeps each consent by itself. Raises `changed_meanwhile` where another version was shown than holds."""
+    held = policies.read_versions(tx.connection)
+    given: dict[What, str] = {}
+    if "rules" in held:
+        given["rules"] = agreed.rules or held["rules"]
+    if "privacy" in held:
+        given["privacy"] = agreed.privacy or held["privacy"]
+        if agreed.health_data:
+            given["health_data"] = given["privacy"]
+    if agreed.of_age:
+        given["age"] = str(minimum_age)
+    consents.record(tx, account_id, given, minimum_age)
 
 
 def _read_door(connection: Connection, code: str) -> Door:

@@ -9,20 +9,29 @@ from typing_extensions import TypedDict
 from hubchat.access import HubRole
 from hubchat.actions import me as members
 from hubchat.actions import recovery, signup
+from hubchat.actions.consents import What, read_due
 from hubchat.actions.me import MeChange
 from hubchat.actions.proofs import is_confirmed
-from hubchat.actions.signup import NewMember
+from hubchat.actions.signup import Agreed, NewMember
 from hubchat.api.answers import Json, time_of
 from hubchat.api.asking import browser_of, give_cookies
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form
 from hubchat.api.invites import Code, Preview, preview
 from hubchat.errors import HubError
+from hubchat.node import Node
 from hubchat.storage import accounts
-from hubchat.storage.accounts import Me
+from hubchat.storage.accounts import Kind, Me
 
 Words = Annotated[str, Field(max_length=1_000)]
 Secret = Annotated[str, Field(max_length=65_536)]  # the body's own bound; what is too long has an error of its own
+
+
+class DueShown(TypedDict):
+    """What is to be agreed to, and in which version."""
+
+    what: What
+    version: str
 
 
 class MeShown(TypedDict):
@@ -30,6 +39,9 @@ class MeShown(TypedDict):
 
     `has_password`: without one only a link of the operator's signs in. `confirmed`: this session may do now what wants
     the password just given, as setting a new one without the old; it ends 10 minutes after signing in.
+    `kind` is told to nobody else. `consents_due`: what is to be agreed to, as it is now (`POST /me/consents`).
+    `withdrawn`: something was taken back, and until it is agreed to again this account may export and delete itself,
+    and nothing else.
     """
 
     id: int
@@ -47,6 +59,9 @@ class MeShown(TypedDict):
     has_password: bool
     confirmed: bool
     created_at: str
+    kind: Kind | None
+    withdrawn: bool
+    consents_due: list[DueShown]
 
 
 class CodesShown(TypedDict):
@@ -70,7 +85,12 @@ class DoorShown(TypedDict):
 
 
 class SignUp(Form):
-    """`invite` is the code of a link to a group, or of the first administrator's."""
+    """`invite` is the code of a link to a group, or of the first administrator's.
+
+    `agreed`: to the rules and the privacy notice, in the versions `rules` and `privacy` of `GET /policies` where they
+    are given. `health_data`: explicitly, that what says something of their health may be kept. `of_age`: old enough. A
+    client that asks for neither leaves them out, and the member is asked after signing in (`consents_due`).
+    """
 
     handle: Words
     name: Words
@@ -79,10 +99,14 @@ class SignUp(Form):
     invite: Words | None = None
     industry: bool = False
     agreed: bool
+    rules: Words | None = None
+    privacy: Words | None = None
+    health_data: bool | None = None
+    of_age: bool | None = None
 
 
 class Change(Form):
-    """What is left out stays; an empty `email`, `about` or `lang` is taken away."""
+    """What is left out stays; an empty `email`, `about`, `lang` or `kind` is taken away."""
 
     name: Words | None = None
     about: Annotated[str, Field(max_length=5_000)] | None = None
@@ -91,6 +115,7 @@ class Change(Form):
     presence: Literal["shared", "conversations", "nobody"] | None = None
     findable: bool | None = None
     industry: bool | None = None
+    kind: Kind | Literal[""] | None = None
 
 
 class PasswordChange(Form):
@@ -100,7 +125,8 @@ class PasswordChange(Form):
     password: Secret
 
 
-def show_me(me: Me, *, confirmed: bool) -> MeShown:
+async def show_me(node: Node, me: Me, *, confirmed: bool) -> MeShown:
+    wanted = await read_due(node, me.account_id)
     return {
         "id": me.id,
         "handle": me.handle,
@@ -117,6 +143,9 @@ def show_me(me: Me, *, confirmed: bool) -> MeShown:
         "has_password": me.has_password,
         "confirmed": confirmed,
         "created_at": time_of(me.created_at),
+        "kind": me.kind,
+        "withdrawn": me.is_withdrawn,
+        "consents_due": [{"what": one.what, "version": one.version} for one in wanted],
     }
 
 
@@ -124,9 +153,10 @@ async def sign_up(ask: Ask, form: SignUp) -> Response:
     """Makes an account and signs the browser in."""
     if not form.agreed:
         raise HubError("not_agreed", fields={"agreed": "must be true"})
-    new = NewMember(form.handle, form.name, form.password, form.email, form.invite, form.industry)
+    agreed = Agreed(form.rules, form.privacy, form.health_data, form.of_age)
+    new = NewMember(form.handle, form.name, form.password, form.email, form.invite, form.industry, agreed)
     started, codes, group_id = await signup.sign_up(ask.node, new, browser_of(ask.request, ask.here))
-    me = show_me(started.me, confirmed=True)
+    me = await show_me(ask.node, started.me, confirmed=True)
     shown: SignedUpShown = {"me": me, "recovery_codes": codes, "group": group_id}
     return give_cookies(Json(shown, status_code=201), ask.here, started)
 
@@ -143,12 +173,12 @@ async def show(ask: Ask) -> MeShown:
     me = await ask.node.database.read(lambda connection: accounts.read_me(connection, account_id))
     if me is None:  # disabled a moment ago
         raise HubError("sign_in_ended")
-    return show_me(me, confirmed=is_confirmed(ask.member))
+    return await show_me(ask.node, me, confirmed=is_confirmed(ask.member))
 
 
 async def change(ask: Ask, form: Change) -> MeShown:
     me = await members.change_me(ask.node, ask.member, MeChange(**form.model_dump()))
-    return show_me(me, confirmed=is_confirmed(ask.member))
+    return await show_me(ask.node, me, confirmed=is_confirmed(ask.member))
 
 
 async def change_password(ask: Ask, form: PasswordChange) -> None:
@@ -164,7 +194,7 @@ async def renew_codes(ask: Ask) -> CodesShown:
 ROUTES: Final = (
     Endpoint("POST", "/signup", sign_up, takes=SignUp, gives=SignedUpShown, status=201),
     Endpoint("POST", "/signup/preview", preview_door, takes=Code, gives=DoorShown, repeats=False),
-    Endpoint("GET", "/me", show, scope="read", gives=MeShown),
+    Endpoint("GET", "/me", show, scope="read", withdrawn=True, gives=MeShown),
     Endpoint("PATCH", "/me", change, scope="account", takes=Change, gives=MeShown),
     Endpoint("POST", "/me/password", change_password, scope="account", takes=PasswordChange, repeats=False),
     Endpoint(

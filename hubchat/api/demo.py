@@ -25,7 +25,8 @@ async def continue_demo(ask: Ask, form: ContinueAs) -> Response:
     if ask.request.headers.get("origin") not in ask.here.origins:
         raise HubError("origin_foreign")
     started = await continue_as(ask.node, form.handle, browser_of(ask.request, ask.here))
-    return give_cookies(Json({"me": show_me(started.me, confirmed=True)}), ask.here, started)
+    me = await show_me(ask.node, started.me, confirmed=True)
+    return give_cookies(Json({"me": me}), ask.here, started)
 
 
 ROUTES: Final = (Endpoint("POST", "/demo/continue", continue_demo, takes=ContinueAs, gives=SignedInShown),)

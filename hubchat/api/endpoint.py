@@ -77,8 +77,9 @@ class Endpoint:
     """A method and path under /api/v1, and its handler.
 
     `scope`: what a token needs (sessions have them all); None asks nobody who they are. `guests` may ask too.
-    `confirmed`: only a session whose password was given within 10 minutes. `takes` is the form of the body, or of
-    the query for GET. `repeats`: an `Idempotency-Key` counts; never where an answer holds a secret or a member's text.
+    `confirmed`: only a session whose password was given within 10 minutes. `withdrawn`: also for who took a consent
+    back. `takes` is the form of the body, or of the query for GET. `repeats`: an `Idempotency-Key` counts; never where
+    an answer holds a secret or a member's text.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -87,6 +88,7 @@ class Endpoint:
     scope: Scope | None = None
     guests: bool = False
     confirmed: bool = False
+    withdrawn: bool = False
     takes: type[BaseModel] = Nothing
     gives: Any = None
     status: int = 200
@@ -122,6 +124,8 @@ class Endpoint:
             if not node.settings.guests:
                 raise HubError("members_only")
             return
+        if caller.is_withdrawn and not self.withdrawn:
+            raise HubError("consent_needed")
         if self.scope not in caller.scopes:
             raise HubError("scope_missing", f"this needs the scope `{self.scope}`")
         if self.confirmed:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from hubchat.access import History, Visibility, can
 from hubchat.actions import groups
-from hubchat.actions.groups import GroupChange, NewGroup, version
+from hubchat.actions.groups import KEEP_DAYS, GroupChange, NewGroup, version
 from hubchat.api.answers import Json
 from hubchat.api.channels import ChannelsShown
 from hubchat.api.cursors import make_cursor, read_cursor
@@ -39,7 +39,11 @@ class GroupMade(Form):
 
 
 class GroupChanged(Form):
-    """What is not given stays. An empty `about` or `lang` is taken away."""
+    """What is not given stays. An empty `about` or `lang` is taken away.
+
+    `keep_days` and `indexed` are for owners to say: after how many days what was said is forgotten, for good (0: as the
+    hub keeps it), and whether search engines may list a public group.
+    """
 
     slug: Words | None = None
     title: Words | None = None
@@ -48,6 +52,8 @@ class GroupChanged(Form):
     visibility: Visibility | None = None
     history: History | None = None
     state: Literal["open", "archived"] | None = None
+    keep_days: Annotated[int, Field(ge=0, le=KEEP_DAYS)] | None = None
+    indexed: bool | None = None
 
 
 async def list_all(ask: Ask, page: Page) -> ChannelsShown:

@@ -22,6 +22,7 @@ class DemoMember(TypedDict):
 class HubShown(TypedDict):
     """A demo has members whom anybody may be, and a second address, whose cookies are its own.
 
+    `keep_days`: what is said is forgotten after so many days, everywhere; null: it is not.
     `session`: this browser brought the cookie of a session, which may have ended. Without one there is nobody to ask
     after: a page need not ask who it is, and be refused.
     """
@@ -29,6 +30,8 @@ class HubShown(TypedDict):
     name: str
     guests: bool
     signup: Literal["open", "invited", "closed"]
+    minimum_age: int
+    keep_days: int | None
     demo: bool
     version: str
     session: bool
@@ -42,6 +45,8 @@ async def show_hub(ask: Ask) -> HubShown:
         "name": settings.name,
         "guests": settings.guests,
         "signup": settings.signup,
+        "minimum_age": settings.minimum_age,
+        "keep_days": settings.keep_days or None,
         "demo": settings.demo,
         "version": __version__,
         "session": bool(cookie_of(ask.request, ask.here.cookie)),

@@ -5,7 +5,7 @@ All are read once, at start: there is no path to walk out of, and no disk to wai
 
 import hashlib
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,10 +37,15 @@ class File:
     etags: dict[str, str]
 
 
-class Pages:
-    """Answers everything that no route took."""
+async def list_none(_: Request) -> bool:
+    return False
 
-    def __init__(self, folder: Path = STATIC) -> None:
+
+class Pages:
+    """Answers everything that no route took. `is_listed` says of a page whether search engines may list it."""
+
+    def __init__(self, folder: Path = STATIC, is_listed: Callable[[Request], Awaitable[bool]] = list_none) -> None:
+        self._is_listed = is_listed
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder.is_dir() else []
         whole = [path for path in paths if path.suffix not in ENCODINGS.values()]
         self._files: dict[str, File] = {}
@@ -57,7 +62,10 @@ class Pages:
             raise HubError("path_unknown")
         if request.method not in ("GET", "HEAD"):
             return wrong_method(("GET", "HEAD"))
-        return _answer(found, request.headers)
+        answer = _answer(found, request.headers)
+        if found is self._files.get(PAGE) and not await self._is_listed(request):
+            answer.headers["X-Robots-Tag"] = "noindex"
+        return answer
 
 
 def _file(path: Path, folder: Path) -> File:

@@ -68,18 +68,18 @@ class Confirmation(Form):
 
 async def sign_in(ask: Ask, form: SignIn) -> Response:
     started = await sessions.sign_in(ask.node, form.login, form.password, browser_of(ask.request, ask.here))
-    return _signed_in(ask, started)
+    return await _signed_in(ask, started)
 
 
 async def sign_in_by_link(ask: Ask, form: LinkCode) -> Response:
     """A link of the operator's; it counts as a password just given, so that a new one can be set."""
-    return _signed_in(ask, await sessions.sign_in_by_link(ask.node, form.code, browser_of(ask.request, ask.here)))
+    return await _signed_in(ask, await sessions.sign_in_by_link(ask.node, form.code, browser_of(ask.request, ask.here)))
 
 
 async def recover(ask: Ask, form: Recovery) -> Response:
     browser = browser_of(ask.request, ask.here)
     started, left = await recovery.recover(ask.node, form.login, form.recovery_code, form.password, browser)
-    return _signed_in(ask, started, {"recovery_codes_left": left})
+    return await _signed_in(ask, started, {"recovery_codes_left": left})
 
 
 async def sign_out(ask: Ask) -> Response:
@@ -122,8 +122,9 @@ async def end(ask: Ask) -> None:
     await sessions.end_session(ask.node, ask.member, ask.id())
 
 
-def _signed_in(ask: Ask, started: Started, more: dict[str, int] | None = None) -> Response:
-    return give_cookies(Json({"me": show_me(started.me, confirmed=True), **(more or {})}), ask.here, started)
+async def _signed_in(ask: Ask, started: Started, more: dict[str, int] | None = None) -> Response:
+    me = await show_me(ask.node, started.me, confirmed=True)
+    return give_cookies(Json({"me": me, **(more or {})}), ask.here, started)
 
 
 ROUTES: Final = (
@@ -131,7 +132,7 @@ ROUTES: Final = (
     Endpoint("DELETE", "/session", sign_out),
     Endpoint("POST", "/session/link", sign_in_by_link, takes=LinkCode, gives=SignedInShown),
     Endpoint("POST", "/session/recover", recover, takes=Recovery, gives=SignedInShown),
-    Endpoint("POST", "/session/confirm", confirm, scope="account", takes=Confirmation, repeats=False),
+    Endpoint("POST", "/session/confirm", confirm, scope="account", withdrawn=True, takes=Confirmation, repeats=False),
     Endpoint("GET", "/me/sessions", list_mine, scope="account", gives=SessionsShown),
     Endpoint("DELETE", "/me/sessions", end_others, scope="account"),
     Endpoint("DELETE", "/me/sessions/{id}", end, scope="account"),

@@ -25,7 +25,9 @@ FEW: Final = 10
 class ChannelShown(TypedDict):
     """A channel as the caller has it. Who may not read it gets no more of its log than zeros.
 
-    `requests`: how many ask to come in, told to those who decide.
+    `requests`: how many ask to come in, told to those who decide. `keep_days`: what was said there is forgotten after
+    so many days (`keep_days` of `GET /hub` counts too, the shorter holds); null: the group says nothing of it.
+    `indexed`: search engines may list its page, while it is public.
     """
 
     id: int
@@ -52,6 +54,8 @@ class ChannelShown(TypedDict):
     last_at: str | None
     notify: Notify | None
     follow: bool
+    keep_days: int | None
+    indexed: bool
 
 
 class EntryShown(TypedDict):
@@ -123,6 +127,8 @@ def _show(one: Position, count: int, rosters: dict[int, int], people: list[Perso
         "last_at": time_or_none(one.last_at),
         "notify": one.notify,
         "follow": one.follow,
+        "keep_days": channel.keep_days,
+        "indexed": bool(channel.indexed),
     }
     if people is not None:
         shown["people"] = [show_person(person) for person in people]

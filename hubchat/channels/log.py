@@ -38,7 +38,7 @@ class Log:
     """Appends entries. `submit` for messages and their changes, `write` for every other verb.
 
     `clock` gives the time (ms) of what is written; a hub that is made to look lived in has one of its own.
-    `on_stored` are told what was committed here, once it is published.
+    `on_stored` are told what was committed here, once it is published; `on_jobs`, when a commit left work to be done.
     """
 
     def __init__(self, database: Database, hub: Hub) -> None:
@@ -46,6 +46,7 @@ class Log:
         self.hub = hub
         self.clock: Callable[[], int] = now_ms
         self.on_stored: list[Callable[[Sequence[Entry]], None]] = []
+        self.on_jobs: Callable[[], None] = lambda: None
         self._waiting: deque[Item] = deque()
         self._count = 0  # of all that waits, also aside
         self._bytes = 0
@@ -101,24 +102,24 @@ class Log:
             task.exception()  # whoever waits is told; nobody may wait any more
 
     async def _write(self, verb: Callable[[Transaction], T]) -> T:
-        made: list[Entry] = []
         began = monotonic()
 
-        def work(connection: Connection) -> T:
+        def work(connection: Connection) -> tuple[T, Transaction]:
             transaction = Transaction(connection, self.clock())
             done = verb(transaction)
             transaction.finish()
-            made.extend(transaction.entries)
-            return done
+            return done, transaction
 
         try:
-            done = await self.database.write(work)
+            done, transaction = await self.database.write(work)
         except OutcomeUnknown:
             self.hub.gapped(None)
             raise
-        self._publish(made)
+        self._publish(transaction.entries)
+        if transaction.has_jobs:
+            self.on_jobs()
         if self.hub.traces is not None:
-            self.hub.traces.committed(made, began)
+            self.hub.traces.committed(transaction.entries, began)
         return done
 
     def _publish(self, entries: Sequence[Entry]) -> None:

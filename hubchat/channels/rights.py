@@ -50,6 +50,9 @@ class Rights:
                 self.on_standing(account)
             elif reason == "deleted":
                 self.on_deleted()
+            if reason == "tail":
+                self.hub.recent.forget(channel)
+                continue  # what is older is not kept any more; no right is lost
             if reason == "presence":
                 outside += self._outside(whom["account"])
                 continue  # who shows themselves to whom, and who has joined; no right is lost

@@ -12,6 +12,7 @@ from hubchat.errors import HubError
 from hubchat.storage.channels import ACCESS, ChannelRow, lock_channels, set_heads
 from hubchat.storage.database import Connection, now_ms
 from hubchat.storage.entries import NewEntry, insert_entries, read_entries
+from hubchat.storage.jobs import put_job
 from hubchat.wire import ENTRY_FIELDS, Entry
 
 
@@ -24,6 +25,7 @@ class Transaction:
     channels: dict[int, ChannelRow] = field(default_factory=dict)
     appended: list[NewEntry] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    has_jobs: bool = False
 
     def lock(self, *channel_ids: int) -> dict[int, ChannelRow]:
         """Locks channels in the order of their ids, all that this verb will append to, at once and first.
@@ -69,11 +71,16 @@ class Transaction:
         `reason` is left, removed, banned, ended … With account and channel that account's delivery ends there in
         any case; with a channel alone, rights to it and its children are asked again; with an account, session
         or token alone its connections are closed. `presence` with an account: no right is lost; who sees it, and
-        where it is a member, is asked again.
+        where it is a member, is asked again. `tail` with a channel: none is lost either; nodes forget what it kept.
         """
         if ACCESS not in self.channels:
             self.channels |= lock_channels(self.connection, [ACCESS])
         self.append(ACCESS, "access", data={"reason": reason, "about": whom})
+
+    def enqueue(self, kind: str, subject: int | None = None, *, key: str | None = None) -> None:
+        """Leaves work to be done after the commit, here or on another node. One with the same `key` is enough."""
+        put_job(self.connection, kind, subject, key=key)
+        self.has_jobs = True
 
     def finish(self) -> None:
         """Stores what was appended, and reads it as readers will see it; the last thing before the commit."""

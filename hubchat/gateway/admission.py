@@ -38,7 +38,7 @@ class Admission:
         self.node = node
         self.rules = Rules()
         self.keeper = Keeper()
-        self.expiry = Expiry(self._everybody)
+        self.expiry = Expiry(self._everybody, node.throttle.forget)
         self._of_member: Counter[int] = Counter()
         self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,6 +65,8 @@ class Admission:
         caller = await sessions.identify(self.node, *key) if key else None
         if caller is None and not settings.guests:
             raise HubError("members_only")
+        if caller is not None and caller.is_withdrawn:
+            raise HubError("consent_needed")
         if caller is not None and "read" not in caller.scopes:
             raise HubError("scope_missing", "the token has not the scope `read`")
         if self._is_full(caller, request.address):

@@ -1,1 +1,1 @@
-"""Work in the background, which nobody waits for."""
+"""Work that is done after the answer, on whichever node has a hand free."""

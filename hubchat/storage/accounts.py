@@ -1,18 +1,25 @@
 """Accounts and their persona: made, read by their owner, changed."""
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
 from hubchat.access import INBOX, HubRole
 from hubchat.storage.channels import insert_channel
 from hubchat.storage.database import new_id
-from hubchat.storage.tables import HANDLE_LIKENESS, Account, Consent, Credential, Membership, Persona
+from hubchat.storage.erasures import hash_handle, is_kept
+from hubchat.storage.tables import HANDLE_LIKENESS, Account, Credential, Membership, Persona
 
 _account = Account.__table__  # type: ignore[attr-defined]  # SQLModel does not type it
 _persona = Persona.__table__  # type: ignore[attr-defined]
-_consent = Consent.__table__  # type: ignore[attr-defined]
 _credential = Credential.__table__  # type: ignore[attr-defined]
+
+
+Kind: TypeAlias = Literal["patient", "carer", "clinician", "scientist", "organisation"]
+"""What somebody says they are here as; told to themselves alone."""
+
+WITHDRAWN: Final = "withdrawn"
+"""The state of an account that took a consent back: it may agree again, export and delete itself, and nothing else."""
 
 
 class NewAccount(NamedTuple):
@@ -53,6 +60,8 @@ class Me(NamedTuple):
     industry: bool
     created_at: int
     has_password: bool
+    kind: Kind | None
+    is_withdrawn: bool
 
 
 _ME: Final = (
@@ -63,14 +72,17 @@ _ME: Final = (
         sa.exists()
         .where(_credential.c.account_id == _account.c.id, _credential.c.kind == "password")
         .label("has_password"),
+        _account.c.kind, (_account.c.state == WITHDRAWN).label("is_withdrawn"),
     )
     .join_from(_account, _persona, _persona.c.account_id == _account.c.id)
-    .where(_account.c.state == "active", _persona.c.gone_at.is_(None))
+    .where(_account.c.state.in_(("active", WITHDRAWN)), _persona.c.gone_at.is_(None))
 )  # fmt: skip
 
 
 def insert_account(connection: sa.Connection, new: NewAccount, now: int) -> Made | None:
     """Makes account, persona and inbox. None when the handle is, or was, somebody's."""
+    if is_kept(connection, hash_handle(new.handle)):
+        return None
     made = Made(new_id(), new_id(), new_id())
     connection.execute(
         sa.insert(_account),
@@ -105,7 +117,7 @@ def insert_account(connection: sa.Connection, new: NewAccount, now: int) -> Made
 def is_handle_taken(connection: sa.Connection, handle: str) -> bool:
     """Whether somebody has, or had, this handle."""
     found = connection.execute(sa.select(_persona.c.id).where(_persona.c.handle == handle))
-    return found.first() is not None
+    return found.first() is not None or is_kept(connection, hash_handle(handle))
 
 
 def is_likeness_taken(connection: sa.Connection, likeness: str) -> bool:
@@ -113,7 +125,7 @@ def is_likeness_taken(connection: sa.Connection, likeness: str) -> bool:
     found = connection.execute(
         sa.text(f"SELECT 1 FROM persona WHERE {HANDLE_LIKENESS} = :likeness LIMIT 1"), {"likeness": likeness}
     )
-    return found.first() is not None
+    return found.first() is not None or is_kept(connection, hash_handle(likeness, likeness=True))
 
 
 def is_shared(connection: sa.Connection, email: str) -> bool:
@@ -135,7 +147,7 @@ def read_me(connection: sa.Connection, account_id: int) -> Me | None:
 
 
 def read_me_by_handle(connection: sa.Connection, handle: str) -> Me | None:
-    """The active account behind a handle."""
+    """The account behind a handle, unless it is disabled or erased."""
     row = connection.execute(_ME.where(_persona.c.handle == handle)).first()
     return None if row is None else _me(row)
 
@@ -148,11 +160,5 @@ def update_persona(connection: sa.Connection, persona_id: int, **values: Any) ->
     connection.execute(sa.update(_persona).where(_persona.c.id == persona_id).values(**values))
 
 
-def insert_consent(connection: sa.Connection, account_id: int, what: str, version: str, now: int) -> None:
-    connection.execute(
-        sa.insert(_consent), {"id": new_id(), "account_id": account_id, "what": what, "version": version, "at": now}
-    )
-
-
 def _me(row: Any) -> Me:
-    return Me(*row)._replace(has_password=bool(row.has_password))
+    return Me(*row)._replace(has_password=bool(row.has_password), is_withdrawn=bool(row.is_withdrawn))

@@ -36,6 +36,8 @@ class ChannelRow(NamedTuple):
     tail: int
     state: ChannelState
     created_at: int
+    keep_days: int | None = None
+    indexed: bool = False
 
     @property
     def place(self) -> Place:

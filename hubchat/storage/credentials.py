@@ -25,7 +25,7 @@ class Proof(NamedTuple):
 _PROOF: Final = sa.text(
     "SELECT account.id, credential.secret, EXISTS (SELECT 1 FROM device WHERE device.account_id = account.id "
     "AND device.hash = :device) AS is_device FROM persona "
-    "JOIN account ON account.id = persona.account_id AND account.state = 'active' "
+    "JOIN account ON account.id = persona.account_id AND account.state IN ('active', 'withdrawn') "
     "LEFT JOIN credential ON credential.account_id = account.id AND credential.kind = 'password' "
     "WHERE persona.handle = :handle AND persona.gone_at IS NULL"
 )

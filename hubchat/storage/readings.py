@@ -72,7 +72,8 @@ _UNREAD: Final = Bulk(
 )
 _SET: Final = (
     "INSERT INTO reading (channel_id, account_id, read_seq, notify, follow) "
-    "SELECT rows_.channel_id, rows_.account_id, rows_.read_seq, 'mentions', false FROM {rows} WHERE true "
+    "SELECT rows_.channel_id, rows_.account_id, rows_.read_seq, 'mentions', false FROM {rows} "
+    "WHERE EXISTS (SELECT 1 FROM account WHERE account.id = rows_.account_id AND account.state <> 'erased') "
     "ON CONFLICT (channel_id, account_id) DO UPDATE SET read_seq = excluded.read_seq"
 )
 _FORWARD: Final = Bulk(

@@ -14,7 +14,7 @@ from hubchat.storage.database import Database
 from hubchat.storage.postgres import PostgresDatabase
 from hubchat.storage.sqlite import SqliteDatabase
 
-HEAD: Final = "0004"  # the newest revision in migrations/versions; a test holds it
+HEAD: Final = "0005"  # the newest revision in migrations/versions; a test holds it
 SERVES: Final = (HEAD, "0002")
 """Revisions whose code works on this schema too: during an upgrade the former release runs on beside the new one, and
 is started again if it falls. A release that migrates names here the HEAD of the one before it."""

@@ -23,7 +23,10 @@ _token = Token.__table__  # type: ignore[attr-defined]
 
 
 class Caller(NamedTuple):
-    """A signed-in asker. Either `session_id` or `token_id` is set; a session has every scope but `admin`'s rank."""
+    """A signed-in asker. Either `session_id` or `token_id` is set; a session has every scope but `admin`'s rank.
+
+    `is_withdrawn`: took a consent back, and may agree again, export and delete itself, and nothing else.
+    """
 
     account_id: int
     persona_id: int
@@ -38,6 +41,7 @@ class Caller(NamedTuple):
     confirmed_at: int
     used_at: int
     ends_at: int = NEVER
+    is_withdrawn: bool = False
 
 
 class SessionRow(NamedTuple):
@@ -50,11 +54,11 @@ class SessionRow(NamedTuple):
 
 
 _WHO: Final = (
-    "account.id AS account_id, account.role, account.presence, persona.id AS persona_id, persona.handle, persona.name, "
-    "persona.inbox_id"
+    "account.id AS account_id, account.role, account.presence, account.state = 'withdrawn' AS is_withdrawn, "
+    "persona.id AS persona_id, persona.handle, persona.name, persona.inbox_id"
 )
 _JOIN: Final = (
-    "JOIN account ON account.id = {of}.account_id AND account.state = 'active' "
+    "JOIN account ON account.id = {of}.account_id AND account.state IN ('active', 'withdrawn') "
     "JOIN persona ON persona.account_id = account.id AND persona.gone_at IS NULL"
 )
 _BY_SESSION: Final = Bulk(
@@ -97,13 +101,14 @@ def read_callers(
             found["session", row.hash] = Caller(
                 row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, _shared(row.role),
                 _shared(row.presence), row.id, None, EVERY_SCOPE, row.confirmed_at, row.used_at,
-                row.created_at + AGE_MS,
+                row.created_at + AGE_MS, bool(row.is_withdrawn),
             )  # fmt: skip
     if tokens := [(key,) for kind, key in wanted if kind == "token"]:
         for row in _BY_TOKEN.run(connection, tokens, now=now):
             found["token", row.hash] = Caller(
                 row.account_id, row.persona_id, row.handle, row.name, row.inbox_id, _shared(row.role),
                 _shared(row.presence), None, row.id, _scopes(row.scopes), 0, row.used_at or 0, row.expires_at,
+                bool(row.is_withdrawn),
             )  # fmt: skip
     return found
 

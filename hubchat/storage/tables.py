@@ -6,31 +6,15 @@ no `account_id` ever does.
 
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Index, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
-
-def _big(*more: Any, primary_key: bool = False, nullable: bool = False, index: bool = False) -> Column[int]:
-    return Column(BigInteger, *more, primary_key=primary_key, nullable=nullable, index=index, autoincrement=False)
-
-
-def _id() -> Any:
-    return Field(sa_column=_big(primary_key=True))
-
-
-def _at(nullable: bool = False) -> Any:
-    return Field(default=None if nullable else ..., sa_column=_big(nullable=nullable))
-
-
-def _ref(target: str, *, primary_key: bool = False, nullable: bool = False, index: bool = False) -> Any:
-    key = ForeignKey(target, ondelete="CASCADE")
-    column = _big(key, primary_key=primary_key, nullable=nullable, index=index)
-    return Field(default=None if nullable else ..., sa_column=column)
-
-
-def _text(nullable: bool = False, unique: bool = False) -> Any:
-    return Field(default=None if nullable else ..., sa_column=Column(Text, nullable=nullable, unique=unique))
-
+from hubchat.storage import duty_tables as duty_tables  # they are among every table
+from hubchat.storage.columns import at as _at
+from hubchat.storage.columns import big as _big
+from hubchat.storage.columns import id_ as _id
+from hubchat.storage.columns import ref as _ref
+from hubchat.storage.columns import words as _text
 
 # ---------------------------------------------------------------- the hub
 
@@ -57,7 +41,11 @@ HANDLE_LIKENESS: Final = "replace(replace(replace(handle, '-', ''), '0', 'o'), '
 
 
 class Account(SQLModel, table=True):
-    """Who signs in. `presence`: shared, conversations or nobody. `trusted`: no newcomer's limits."""
+    """Who signs in. `presence`: shared, conversations or nobody. `trusted`: no newcomer's limits.
+
+    `state`: active, withdrawn (took a consent back: may export and delete itself, and agree again), disabled, erased.
+    `kind`: what they say they are here as; told to themselves alone.
+    """
 
     id: int = _id()
     role: str = _text()
@@ -70,6 +58,7 @@ class Account(SQLModel, table=True):
     industry: bool
     trusted: bool
     bot: bool
+    kind: str | None = _text(nullable=True)
     created_at: int = _at()
 
 
@@ -193,7 +182,8 @@ class Channel(SQLModel, table=True):
     """An ordered log that people subscribe to. `access_id` names the channel whose memberships count.
 
     `head` and `head_at` are its newest entry's; `tail` the oldest seq kept; `open_from` the oldest seq for
-    who is no member. `slug` is null where the channel has no address of its own.
+    who is no member. `slug` is null where the channel has no address of its own. `keep_days`: how long what is said
+    there is kept, null as long as the hub keeps it; `indexed`: search engines may list its page, while it is public.
     """
 
     __table_args__: ClassVar[Any] = (
@@ -219,6 +209,8 @@ class Channel(SQLModel, table=True):
     tail: int = _at()
     state: str = _text()
     created_at: int = _at()
+    keep_days: int | None = None
+    indexed: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class Alias(SQLModel, table=True):

@@ -70,7 +70,7 @@ async def test_nothing_that_is_stored_is_a_secret_as_it_was_given(hub: Served) -
 async def test_what_was_agreed_to_is_kept(hub: Served) -> None:
     await hub.member("ana")
     kept = await rows(hub, "SELECT what FROM consent WHERE withdrawn_at IS NULL ORDER BY what")
-    assert [row.what for row in kept] == ["health_data", "terms"]
+    assert [row.what for row in kept] == ["privacy", "rules"], "what else is asked by itself was not asked"
 
 
 @sqlite_only

@@ -64,6 +64,8 @@ async def test_what_the_hub_is_may_be_known_before_signing_in(hub: Served) -> No
         "name": "hubchat",
         "guests": True,
         "signup": "open",
+        "minimum_age": 16,
+        "keep_days": None,
         "demo": False,
         "version": "0.1.0",
         "session": False,
@@ -186,7 +188,7 @@ async def test_what_is_not_there_is_json(hub: Served) -> None:
 async def test_a_wrong_method_is_told_the_right_ones(hub: Served) -> None:
     answer = await (await hub.client()).put("me")
     assert (answer.status_code, answer.json()["error"]["reason"]) == (405, "method_unknown")
-    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "PATCH"}
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "PATCH", "DELETE"}
 
 
 @pytest.mark.parametrize("path", ["me/sessions/0", "me/sessions/x", "me/sessions/-1", "me/sessions/9007199254740992",

@@ -39,6 +39,9 @@ def test_every_setting_is_there_with_its_default_and_no_other() -> None:
         "backup",
         "restore",
         "reindex",
+        "jobs",
+        "export",
+        "user erase",
     ],
 )
 def test_every_command_is_there_with_its_options(hubchat: Call, words: str) -> None:
@@ -48,7 +51,20 @@ def test_every_command_is_there_with_its_options(hubchat: Call, words: str) -> N
 
 
 def test_no_command_is_left_out(hubchat: Call) -> None:
-    names = {"serve", "user", "token", "group", "say", "doctor", "demo-reset", "backup", "restore", "reindex"}
+    names = {
+        "serve",
+        "user",
+        "token",
+        "group",
+        "say",
+        "doctor",
+        "demo-reset",
+        "backup",
+        "restore",
+        "jobs",
+        "export",
+        "reindex",
+    }
     listed = hubchat("--help").out.partition("Commands")[2]
     assert set(re.findall(r"^│ ([a-z-]+)  ", listed, re.MULTILINE)) == names
 
@@ -65,7 +81,7 @@ def test_every_file_and_heading_that_it_names_is_there() -> None:
 
 def test_every_command_that_it_shows_is_one_with_those_options(hubchat: Call) -> None:
     lines = re.findall(
-        r"^    .*?\bhubchat ((?:serve|user|token|group|say|doctor|backup|restore|reindex)\b[^#\n&]*)",
+        r"^    .*?\bhubchat ((?:serve|user|token|group|say|doctor|backup|restore|jobs|export|reindex)\b[^#\n&]*)",
         TEXT,
         re.MULTILINE,
     )
