@@ -12,13 +12,16 @@ from hubchat.errors import HubError
 HubRole: TypeAlias = Literal["guest", "member", "moderator", "admin"]
 GroupRole: TypeAlias = Literal["member", "moderator", "owner"]
 MemberState: TypeAlias = Literal["none", "requested", "invited", "member", "banned"]
-Audience: TypeAlias = Literal["everybody", "signed_in", "invited", "members", "nobody"]
-"""`invited` means members and those invited, `signed_in` everyone with an account who is not banned here."""
+Audience: TypeAlias = Literal["everybody", "signed_in", "invited", "members", "moderators", "nobody"]
+"""`moderators` means owners as well, `invited` members and those invited, `signed_in` everyone with an account who is
+not banned here."""
 Joining: TypeAlias = Literal["free", "request", "invitation", "nobody"]
 Visibility: TypeAlias = Literal["public", "open", "closed", "secret"]
 ChannelState: TypeAlias = Literal["open", "archived", "deleted"]
 History: TypeAlias = Literal["all", "since_joining"]
 Scope: TypeAlias = Literal["read", "write", "groups", "account", "admin"]
+Writers: TypeAlias = Literal["members", "moderators"]
+Office: TypeAlias = Literal["moderate", "attest", "administer"]
 
 HUB_ROLES: Final[tuple[HubRole, ...]] = ("guest", "member", "moderator", "admin")
 GROUP_ROLES: Final[tuple[GroupRole, ...]] = ("member", "moderator", "owner")
@@ -69,7 +72,7 @@ class Standing(NamedTuple):
 GUEST: Final = Standing()
 
 Action: TypeAlias = Literal[
-    "see", "read", "send", "edit", "react", "typing", "pin", "mark_read", "delete_own", "delete_any",
+    "see", "read", "send", "send_freely", "edit", "react", "typing", "pin", "mark_read", "delete_own", "delete_any",
     "revisions", "see_members", "see_all_members", "join", "request", "accept", "withdraw", "leave",
     "invite", "decide", "remove", "ban", "set_role", "change", "change_visibility", "archive", "delete",
 ]  # fmt: skip
@@ -97,6 +100,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     "read": Rule(column="readers", signed_in=False, archived=True),
     "mark_read": Rule(column="readers", archived=True),
     "send": Rule(column="writers"),
+    "send_freely": Rule(column="writers", role="moderator"),
     "edit": Rule(column="writers"),
     "react": Rule(column="writers"),
     "typing": Rule(column="writers"),
@@ -121,7 +125,15 @@ RULES: Final[Mapping[Action, Rule]] = {
     "archive": Rule(role="owner", joining=("free", "request", "invitation"), archived=True),
     "delete": Rule(role="owner", joining=("free", "request", "invitation"), archived=True),
 }
-"""The table. In a conversation every member may pin; in a free group every member may invite (`_least_role`)."""
+"""The table. In a conversation every member may pin; in a free group every member may invite (`_least_role`). Where
+messages are slowed, who may `send_freely` need not wait."""
+
+OFFICES: Final[Mapping[Office, tuple[HubRole, ...]]] = {
+    "moderate": ("moderator", "admin"),
+    "attest": ("moderator", "admin"),
+    "administer": ("admin",),
+}
+"""What somebody does for the hub as a whole. None of it reads what only members read."""
 
 
 def can(action: Action, who: Standing, channel: Place) -> bool:
@@ -144,6 +156,12 @@ def can(action: Action, who: Standing, channel: Place) -> bool:
     if least is None or (who.state == "member" and rank(who.role) >= rank(least)):
         return True
     return rule.rank and presets.readers in ("everybody", "signed_in") and who.hub_role in ("moderator", "admin")
+
+
+def require_office(office: Office, hub_role: HubRole) -> None:
+    """Raises `not_allowed` for whom the hub has not given this office."""
+    if hub_role not in OFFICES[office]:
+        raise HubError("not_allowed")
 
 
 def can_outrank(actor: GroupRole, target: GroupRole) -> bool:
@@ -169,6 +187,8 @@ def require(action: Action, who: Standing, channel: Place) -> None:
         raise HubError("channel_unknown")
     if channel.state == "archived" and not RULES[action].archived:
         raise HubError("archived")
+    if RULES[action].column == "writers" and channel.presets.writers == "moderators" and who.state == "member":
+        raise HubError("not_writable")
     raise HubError("not_allowed")
 
 
@@ -185,8 +205,9 @@ def first_readable(*, tail: int, open_from: int, first_seq: int | None, head: in
 
 
 def visibility(presets: Presets) -> Visibility | None:
-    """The name of a group's presets; None for channels that are no groups."""
-    return next((name for name, known in VISIBILITIES.items() if known == presets), None)
+    """The name of a group's presets, whoever writes there; None for channels that are no groups."""
+    plain = presets._replace(writers="members") if presets.writers == "moderators" else presets
+    return next((name for name, known in VISIBILITIES.items() if known == plain), None)
 
 
 def _least_role(action: Action, rule: Rule, channel: Place) -> GroupRole | None:
@@ -204,4 +225,6 @@ def _admits(audience: Audience, who: Standing) -> bool:
         return who.hub_role != "guest"
     if audience == "invited":
         return who.state in ("member", "invited")
-    return audience == "members" and who.state == "member"
+    if who.state != "member":
+        return False
+    return audience == "members" or (audience == "moderators" and rank(who.role) >= rank("moderator"))

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hubchat.actions.consents import publish
 from hubchat.api import (
     accounts,
+    blocks,
     channels,
     consents,
     conversations,
@@ -24,7 +25,9 @@ from hubchat.api import (
     members,
     messages,
     metrics,
+    offices,
     people,
+    reports,
     robots,
     search,
     sessions,
@@ -57,6 +60,9 @@ TABLES: Final[tuple[tuple[Endpoint, ...], ...]] = (
     invites.ROUTES,
     conversations.ROUTES,
     search.ROUTES,
+    blocks.ROUTES,
+    reports.ROUTES,
+    offices.ROUTES,
 )
 
 

@@ -100,18 +100,29 @@ REASONS: Final[Mapping[str, Reason]] = {
     "invite_ended": Reason("not_found", "this invitation is not valid any more"),
     "archived": Reason("forbidden", "this group is archived"),
     "not_writable": Reason("forbidden", "this channel takes no messages from you"),
+    "takes_no_messages": Reason("forbidden", "they write with whom they wrote to first"),
+    "newcomer_links": Reason("forbidden", "no links on an account's first day"),
     # State
     "already_member": Reason("conflict", "they are a member already"),
     "not_member": Reason("conflict", "they are no member"),
     "banned": Reason("conflict", "they are banned"),
     "last_owner": Reason("conflict", "the last owner hands the group over, or archives it"),
+    "last_admin": Reason("conflict", "the last administrator stays one"),
     "not_requested": Reason("conflict", "there is no request to decide"),
+    "request_waits": Reason("conflict", "they have not accepted yet; until then no more"),
+    "blocked_by_you": Reason("conflict", "you block them"),
+    "already_decided": Reason("conflict", "this report is decided"),
+    "set_by_operator": Reason("conflict", "the operator has set this where the hub runs"),
     "deleted": Reason("conflict", "it is deleted"),
     "changed_meanwhile": Reason("conflict", "it changed meanwhile; read it again"),
     "people_count": Reason("bad_request", "a conversation has 2 to 8 people"),
     "too_many": Reason("conflict", "there are too many of these"),
     # Pace and state of the hub
     "too_fast": Reason("rate_limited", "slow down"),
+    "slow_mode": Reason("rate_limited", "in this group one waits between two messages"),
+    "newcomer_messages": Reason("rate_limited", "so many messages on an account's first day"),
+    "newcomer_conversations": Reason("rate_limited", "so many new conversations on an account's first day"),
+    "too_many_reports": Reason("rate_limited", "so many reports at once"),
     "too_many_tries": Reason("rate_limited", "too many tries; wait"),
     "too_many_open": Reason("rate_limited", "too many open commands"),
     "too_many_subscriptions": Reason("rate_limited", "too many subscriptions"),
@@ -191,6 +202,7 @@ RESTARTING_MS: Final = (200, 5_000)
 RESTARTING: Final = Close(1012, "restarting", RESTARTING_MS)
 HISTORY_REPLACED: Final = Close(1012, "history_replaced", (200, 2_000))
 SIGN_IN_ENDED: Final = Close(4001, "sign_in_ended", None)
+MEMBERS_ONLY: Final = Close(4001, "members_only", None)
 ACCOUNT_ENDED: Final = Close(4003, "account_ended", None)
 STOOD_STILL: Final = Close(4008, "stood_still", (1_000, 10_000))
 TOO_MANY_BAD: Final = Close(4009, "too_many_bad_commands", (60_000, 90_000))

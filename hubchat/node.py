@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from hubchat.channels.bus import Bus, SingleNode
 from hubchat.channels.catchup import Catchup
+from hubchat.channels.house import KEY, House
 from hubchat.channels.hub import Hub
 from hubchat.channels.log import Log
 from hubchat.channels.peers import Peers
@@ -43,6 +44,7 @@ class Node:
 
     id: int
     settings: Settings
+    house: House
     database: Database
     hub: Hub
     peers: Peers | None
@@ -75,6 +77,8 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         while await database.write(purge):  # of groups whose deletion a crash cut short
             pass
         log_id = int(await database.read(lambda connection: read_hub(connection, "log")) or 0)
+        house = House(settings)
+        house.take(await database.read(lambda connection: read_hub(connection, KEY)))
         node = new_id()
         traces = None
         if settings.traces is not None:
@@ -84,6 +88,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         stack.push_async_callback(bus.close)
         hub = Hub(database, bus, Recent(settings.recent_bytes), log_id, traces)
         stack.push_async_callback(hub.close)
+        hub.on_house = house.take
         await bus.open(hub)
         peers = Peers(database, hub, node) if settings.redis_url else None
         if peers is not None:
@@ -119,6 +124,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Node]:
         yield Node(
             id=node,
             settings=settings,
+            house=house,
             database=database,
             hub=hub,
             peers=peers,

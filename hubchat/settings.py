@@ -20,6 +20,9 @@ Limit = Annotated[int, Field(ge=0)]
 """A limit; 0 means none."""
 
 
+CHANGEABLE: Final = ("guests", "signup", "contact", "imprint", "emergency", "minimum_age")
+"""What administrators change while the hub runs, as far as no operator has set it where the hub runs."""
+
 NOT_THE_HUBS: Final = ("test_", "skip_frontend", "dev_hub", "corpus")
 """How names in HUBCHAT_ begin that the build and the tests look for."""
 
@@ -52,7 +55,7 @@ class Settings(BaseSettings):
     demo: bool = Field(default=False, description="the demo community, in DATA/demo, on loopback alone")
     signup: Literal["open", "invited", "closed"] = Field(default="open", description="who may make an account")
     guests: bool = Field(default=True, description="whether people without an account read public groups")
-    minimum_age: Annotated[int, Field(ge=0, le=120)] = Field(
+    minimum_age: Annotated[int, Field(ge=0, le=99)] = Field(
         default=16, description="how old one has to be to sign up, in years"
     )
     keep_days: Limit = Field(default=0, description="days that what is said is kept; 0: as long as its group")
@@ -60,6 +63,14 @@ class Settings(BaseSettings):
         default=None, description="the journal of erased ids; unset: erasures.jsonl in the data folder"
     )
     jobs: bool = Field(default=True, description="whether serve does background work; if not, hubchat jobs must run")
+    contact: str | None = Field(default=None, max_length=200, description="whom members and guests turn to")
+    imprint: str | None = Field(default=None, max_length=4_000, description="who runs this hub, as the law asks")
+    emergency: str | None = Field(
+        default=None, max_length=60, description="the number for emergencies, shown with help"
+    )
+    newcomer_limits: bool = Field(
+        default=True, description="whether accounts from open sign-up have limits on their first day"
+    )
     trusted_proxies: str = Field(
         default="", description="addresses or networks, by commas, whose X-Forwarded-For and -Proto count"
     )

@@ -230,6 +230,7 @@ class History(Command):
 class People(Command):
     do: ClassVar = "people"
     ids: list[int]
+    channel: int | None = None
 
 
 @dataclass(slots=True)

@@ -33,9 +33,9 @@ class Community:
     def __init__(self, node: Node) -> None:
         self.node = node
 
-    async def member(self, handle: str, hub_role: HubRole = "member") -> Caller:
+    async def member(self, handle: str, hub_role: HubRole = "member", *, trusted: bool = True) -> Caller:
         """A new member, as they are once signed in."""
-        new = NewAccount(handle, handle.title(), role=hub_role)
+        new = NewAccount(handle, handle.title(), role=hub_role, trusted=trusted)
         made = await self.node.log.write(lambda tx: insert_account(tx.connection, new, tx.now))
         assert made is not None
         return Caller(

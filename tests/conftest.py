@@ -54,6 +54,14 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_url(postgres: PostgresServer) -> Iterator[str]:
+    """One PostgreSQL database for tests that each leave it empty: a new one takes a second."""
+    name = postgres.create_database()
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new, empty database, as HUBCHAT_DATABASE_URL takes it; once of each kind.

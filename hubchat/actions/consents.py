@@ -71,14 +71,14 @@ async def read_due(node: Node, account_id: int) -> list[Due]:
     given, held = await node.database.read(
         lambda connection: (policies.read_consents(connection, account_id), policies.read_versions(connection))
     )
-    return due(versions(held, node.settings.minimum_age), given)
+    return due(versions(held, node.house.now.minimum_age), given)
 
 
 async def agree(node: Node, caller: Caller, given: Mapping[What, str]) -> None:
     """Agrees to these, each in its version of now: else `changed_meanwhile`. With all that is needed, one is back."""
 
     def agree(tx: Transaction) -> None:
-        record(tx, caller.account_id, given, node.settings.minimum_age)
+        record(tx, caller.account_id, given, node.house.now.minimum_age)
         if caller.is_withdrawn and not _is_lacking(tx, caller.account_id):
             accounts.update_account(tx.connection, caller.account_id, state="active")
             tx.revoke("presence", account=caller.account_id)

@@ -86,6 +86,7 @@ _FILES: Final[dict[str, dict[str, Read]]] = {
         "invitations": _list("invitations"),
     },
     "blocks.json": {"blocks": _list("blocks")},
+    "reports.json": {"reports": _list("reports")},
     "messages.json": {"messages": exports.read_messages},
     "reactions.json": {"reactions": exports.read_marks},
     "notices.json": {"notices": exports.read_notices},
@@ -135,13 +136,15 @@ _WORDS: Final = {
     "en": {
         "title": "What {hub} keeps about you", "made": "As of {at}. The same as JSON is in the other files.",
         "account": "Account", "consents": "What you agreed to", "sessions": "Where you are signed in",
-        "memberships": "Groups and conversations", "blocks": "Whom you block", "messages": "What you wrote",
+        "memberships": "Groups and conversations", "blocks": "Whom you block", "reports": "What you reported",
+        "messages": "What you wrote",
         "nothing": "Nothing.", "reply": "in reply to message {seq}", "former": "before, {at}:",
     },
     "de": {
         "title": "Was {hub} über dich speichert", "made": "Stand {at}. Dasselbe als JSON steht in den anderen Dateien.",
         "account": "Konto", "consents": "Womit du einverstanden warst", "sessions": "Wo du angemeldet bist",
-        "memberships": "Gruppen und Gespräche", "blocks": "Wen du blockierst", "messages": "Was du geschrieben hast",
+        "memberships": "Gruppen und Gespräche", "blocks": "Wen du blockierst", "reports": "Was du gemeldet hast",
+        "messages": "Was du geschrieben hast",
         "nothing": "Nichts.", "reply": "als Antwort auf Nachricht {seq}", "former": "zuvor, {at}:",
     },
 }  # fmt: skip
@@ -168,7 +171,8 @@ def _page(connection: Connection, account_id: int) -> Iterator[str]:
     for name in ("consents", "sessions"):
         yield from _table(words[name], exports.read_list(connection, name, account_id), words)
     yield from _table(words["memberships"], exports.read_memberships(connection, account_id), words)
-    yield from _table(words["blocks"], exports.read_list(connection, "blocks", account_id), words)
+    for name in ("blocks", "reports"):
+        yield from _table(words[name], exports.read_list(connection, name, account_id), words)
     yield f"<h2>{words['messages']}</h2>"
     yield from _messages(exports.read_messages(connection, account_id), words)
 

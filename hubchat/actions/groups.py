@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from hubchat.access import EASE, VISIBILITIES, History, Presets, Visibility, visibility
+from hubchat.access import EASE, VISIBILITIES, History, Presets, Visibility, Writers, visibility
 from hubchat.actions.here import Here, enter
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
@@ -19,6 +19,7 @@ from hubchat.storage.members import delete_requests, set_membership
 from hubchat.storage.sessions import Caller
 
 OWNED: Final = 50  # groups one account may own: enough for any organisation, too few to flood the directory
+SLOW_S: Final = (10, 3_600)  # between two messages of a member: less is no pause, more is no conversation
 TITLE_CHARS: Final = 100
 ABOUT_CHARS: Final = 2_000
 KEEP_DAYS: Final = 36_500  # a hundred years
@@ -65,6 +66,8 @@ class GroupChange:
     state: Literal["open", "archived"] | None = None
     keep_days: int | None = None
     indexed: bool | None = None
+    slow_s: int | None = None
+    writers: Writers | None = None
 
 
 async def create(node: Node, caller: Caller, new: NewGroup) -> int:
@@ -107,12 +110,13 @@ def _change(here: Here, change: GroupChange, seen: str | None) -> None:
     if opening:
         here.require("archive")
         room = _store(here, {"state": "open"})
-    values = {**_words(here, change), **_access(here, change), **_keeping(here, change)}
+    values = {**_words(here, change), **_access(here, change), **_keeping(here, change), **_pace(here, change)}
     if change.state == "archived" and room.state == "open":
         here.require("archive")
         values["state"] = "archived"
     _store(here, values)
     told = {"title": "title", "slug": "title", "state": "state", **dict.fromkeys(("about", "lang", *KEEPING), "about")}
+    told |= {"slow_s": "writing", "writers": "writing"}
     changes = {told.get(name, "visibility") for name in values} | ({"state"} if opening else set())
     for name in sorted(changes):
         here.tx.append(here.group_id, "channel", author=here.stand.persona_id, data={"change": name})
@@ -150,7 +154,9 @@ def _access(here: Here, change: GroupChange) -> dict[str, Any]:
     if (now, history) == (before, room.history):
         return {}
     here.require("change_visibility")
-    values: dict[str, Any] = {**VISIBILITIES[now]._asdict(), "history": history}
+    presets = VISIBILITIES[now]
+    values: dict[str, Any] = {"listed": presets.listed, "readers": presets.readers, "joining": presets.joining}
+    values["history"] = history
     if EASE[now] > EASE[before] or (history, room.history) == ("all", "since_joining"):
         values["open_from"] = room.head + 1
     if EASE[now] < EASE[before] or (history, room.history) == ("since_joining", "all"):
@@ -177,6 +183,18 @@ def _keeping(here: Here, change: GroupChange) -> dict[str, Any]:
     if given:
         here.require("change_visibility")
     return {name: value for name, value in given.items() if value != getattr(room, name)}
+
+
+def _pace(here: Here, change: GroupChange) -> dict[str, Any]:
+    """The new values of how fast members write, and whether they do."""
+    slow_s, (least, most) = change.slow_s, SLOW_S
+    if slow_s and not least <= slow_s <= most:
+        raise HubError("fields_invalid", fields={"slow_s": f"0, or {least} to {most}"})
+    given = {"slow_s": slow_s, "writers": change.writers}
+    values = {name: value for name, value in given.items() if value not in (None, getattr(here.room, name))}
+    if values:
+        here.require("change")
+    return values
 
 
 def _open_roster(here: Here, presets: Presets, room: ChannelRow) -> None:
@@ -215,7 +233,7 @@ def _delete(here: Here) -> Deleted:
 
 def version(room: ChannelRow) -> str:
     """What an ETag is made of: everything of a group that people change."""
-    words = (room.slug, room.title, room.about, room.lang, *room.place.presets, room.history, room.state)
+    words = (room.slug, room.title, room.about, room.lang, *room.place.presets, room.history, room.state, room.slow_s)
     return hashlib.sha256(repr((*words, room.keep_days, bool(room.indexed))).encode()).hexdigest()[:24]
 
 

@@ -1,18 +1,22 @@
 """Where a verb takes place: a group, locked, with how its caller stands there; and whom it tells."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hubchat import access
 from hubchat.access import Action
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.storage import audit
+from hubchat.storage.blocks import is_shut
 from hubchat.storage.channels import ChannelRow
 from hubchat.storage.groups import read_roster
 from hubchat.storage.members import TOLD, is_shown, read_officers
 from hubchat.storage.sessions import Caller
 from hubchat.storage.standings import Stand, read_standings
+
+OFFICIAL: Final = frozenset({"approved", "removed", "role"})
+"""What is done for a group is told whoever did it; who blocks them is not told who."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,10 @@ def enter(tx: Transaction, caller: Caller, group_id: int, *inbox_ids: int, offic
 def tell(
     tx: Transaction, inbox_id: int, reason: str, channel_id: int, *, author: int | None = None, **more: Any
 ) -> None:
-    """Puts a notice about a channel into a locked inbox."""
+    """Puts a notice about a channel into a locked inbox. Nothing comes there from whom its member blocks."""
+    if author is not None and is_shut(tx.connection, inbox_id, author):
+        if reason not in OFFICIAL:
+            return
+        author = None
     data = {"about": {"channel": channel_id}, "reason": reason, **more}
     tx.append(inbox_id, "notice", author=author, data=data)

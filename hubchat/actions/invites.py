@@ -9,7 +9,8 @@ from hubchat.actions.members import INVITED_MS, admit, enter_for
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
-from hubchat.storage import conversations, invites, members
+from hubchat.storage import invites, members
+from hubchat.storage.blocks import read_blocking
 from hubchat.storage.members import Candidate
 from hubchat.storage.sessions import Caller, hash_secret
 
@@ -52,7 +53,7 @@ async def invite(node: Node, caller: Caller, group_id: int, handle: str) -> Invi
         if guest.state == "requested":
             admit(here, guest)
             here.tell(guest.inbox_id, "approved", author=caller.persona_id)
-        elif not conversations.read_blocking(tx.connection, caller.account_id, [guest.account_id]):
+        elif not read_blocking(tx.connection, caller.account_id, [guest.account_id]):
             members.set_membership(
                 tx.connection, group_id, guest.account_id, guest.persona_id, state="invited", at=tx.now,
                 by=caller.account_id,

@@ -26,6 +26,7 @@ class MeChange:
     email: str | None = None
     lang: str | None = None
     presence: Literal["shared", "conversations", "nobody"] | None = None
+    writing: Literal["everyone", "shared", "nobody"] | None = None
     findable: bool | None = None
     industry: bool | None = None
     kind: Kind | Literal[""] | None = None
@@ -76,7 +77,9 @@ async def change_password(node: Node, caller: Caller, old: str | None, password:
 def _account_values(change: MeChange) -> dict[str, Any]:
     """The columns of `account` that change."""
     values: dict[str, Any] = {
-        name: value for name in ("presence", "findable", "industry") if (value := getattr(change, name)) is not None
+        name: value
+        for name in ("presence", "writing", "findable", "industry")
+        if (value := getattr(change, name)) is not None
     }
     if change.industry is False:  # who said so keeps the badge
         raise HubError("fields_invalid", fields={"industry": "can't be taken off"})

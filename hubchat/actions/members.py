@@ -144,29 +144,39 @@ async def remove(node: Node, caller: Caller, group_id: int, handle: str) -> None
     """Takes a member out of a group. Raises `not_member`."""
 
     def remove(tx: Transaction) -> None:
-        here, target = enter_for(tx, caller, group_id, handle, "remove", officers=True)
-        if target.state != "member":
-            raise HubError("not_member")
-        _require_outranked(here, target)
-        _end(here, target.account_id, target.persona_id, "removed")
-        _tell_of_removal(here, target, "removed")
+        remove_here(*enter_for(tx, caller, group_id, handle, "remove", officers=True))
 
     await node.log.write(remove)
+
+
+def remove_here(here: Here, target: Candidate) -> None:
+    """`remove`, in a transaction that has entered the group for it."""
+    if target.state != "member":
+        raise HubError("not_member")
+    _require_outranked(here, target)
+    _end(here, target.account_id, target.persona_id, "removed")
+    _tell_of_removal(here, target, "removed")
 
 
 async def ban(node: Node, caller: Caller, group_id: int, handle: str) -> None:
     """Takes somebody out of a group, and keeps them out."""
 
     def ban(tx: Transaction) -> None:
-        here, target = enter_for(tx, caller, group_id, handle, "ban", officers=True)
-        if target.state == "banned":
-            return
-        _require_outranked(here, target)
-        _end(here, target.account_id, target.persona_id, "banned", was_member=target.state == "member")
-        members.set_membership(tx.connection, group_id, target.account_id, target.persona_id, state="banned", at=tx.now)
-        _tell_of_removal(here, target, "banned")
+        ban_here(*enter_for(tx, caller, group_id, handle, "ban", officers=True))
 
     await node.log.write(ban)
+
+
+def ban_here(here: Here, target: Candidate) -> None:
+    """`ban`, in a transaction that has entered the group for it."""
+    if target.state == "banned":
+        return
+    _require_outranked(here, target)
+    _end(here, target.account_id, target.persona_id, "banned", was_member=target.state == "member")
+    members.set_membership(
+        here.tx.connection, here.group_id, target.account_id, target.persona_id, state="banned", at=here.tx.now
+    )
+    _tell_of_removal(here, target, "banned")
 
 
 async def unban(node: Node, caller: Caller, group_id: int, handle: str) -> None:
@@ -249,12 +259,12 @@ def enter_for(
     group_id: int,
     handle: str,
     action: access.Action,
-    *,
+    *inbox_ids: int,
     officers: bool = False,
 ) -> tuple[Here, Candidate]:
     """Enters a group to do `action` to whom the handle names. Raises `person_unknown` once the right is sure."""
     found = members.read_candidate(tx.connection, group_id, handle)
-    here = enter(tx, caller, group_id, *([found.inbox_id] if found else []), officers=officers)
+    here = enter(tx, caller, group_id, *inbox_ids, *([found.inbox_id] if found else []), officers=officers)
     here.require(action)
     locked = members.read_candidate(tx.connection, group_id, handle)  # as it stands now that nobody can change it
     if found is None or locked is None:
@@ -262,9 +272,14 @@ def enter_for(
     return here, locked
 
 
-def _require_outranked(here: Here, target: Candidate) -> None:
+def outranks(here: Here, target: Candidate) -> bool:
+    """Whether the caller may take this person out of the group, or keep them out."""
     role: GroupRole = target.role if target.state == "member" else "member"
-    if target.account_id == here.caller.account_id or not access.can_outrank(here.stand.standing.role, role):
+    return target.account_id != here.caller.account_id and access.can_outrank(here.stand.standing.role, role)
+
+
+def _require_outranked(here: Here, target: Candidate) -> None:
+    if not outranks(here, target):
         raise HubError("not_allowed")
 
 

@@ -21,3 +21,4 @@ async def follow(node: Node, caller: Caller, channel_id: int, notify: Notify | N
         set_notify(tx.connection, channel_id, caller.account_id, notify, follow)
 
     await node.log.write(follow_)
+    node.readings.tell_changed(caller.account_id, "channels")

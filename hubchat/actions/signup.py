@@ -67,7 +67,8 @@ async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
     """
     _require_agreed(new.agreed)
     require_handle(new.handle)
-    account = NewAccount(new.handle, read_name(new.name), read_email(new.email), industry=new.industry)
+    trusted = not node.settings.newcomer_limits
+    account = NewAccount(new.handle, read_name(new.name), read_email(new.email), industry=new.industry, trusted=trusted)
     door = await find_door(node, new.invite)
     await node.database.read(lambda connection: _require_free(connection, new.handle))
     await node.passwords.require_strong(new.password, [new.handle, new.name, *(new.email or "").split("@")])
@@ -76,7 +77,7 @@ async def sign_up(node: Node, new: NewMember, browser: Browser) -> SignedUp:
 
     def verb(tx: Transaction) -> SignedUp:
         started, group_id = _sign_up(tx, account, hashed, codes, door, new.invite or "", browser)
-        _agree(tx, started.me.account_id, new.agreed, node.settings.minimum_age)
+        _agree(tx, started.me.account_id, new.agreed, node.house.now.minimum_age)
         return SignedUp(started, codes, group_id)
 
     return await node.log.write(verb)
@@ -91,7 +92,7 @@ def _require_agreed(agreed: Agreed) -> None:
 
 async def find_door(node: Node, code: str | None) -> Door:
     """What the code opens. Raises what the hub tells those whom it does not let in."""
-    signup = node.settings.signup
+    signup = node.house.now.signup
     door = None if code is None else await node.database.read(lambda connection: _read_door(connection, code))
     if signup == "closed" and door != "first_admin":
         raise HubError("signup_closed")
@@ -109,6 +110,8 @@ def _sign_up(
         if not links.use_first_admin(tx, code):
             raise HubError("invite_ended")
         account = account._replace(role="admin", trusted=True)
+    elif door == "invite":
+        account = account._replace(trusted=True)  # somebody here knows them
     _require_free(tx.connection, account.handle)
     made = insert(tx, account, hashed)
     credentials.put_recovery(tx.connection, made.account_id, map(recovery.hash_code, codes), tx.now)

@@ -18,10 +18,13 @@ from hubchat.api.asking import browser_of, give_cookies
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form
 from hubchat.api.invites import Code, Preview, preview
+from hubchat.channels.limits import is_new
 from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage import accounts
 from hubchat.storage.accounts import Kind, Me
+from hubchat.storage.database import now_ms
+from hubchat.storage.newcomers import NEWCOMER_MS
 
 Words = Annotated[str, Field(max_length=1_000)]
 Secret = Annotated[str, Field(max_length=65_536)]  # the body's own bound; what is too long has an error of its own
@@ -39,6 +42,7 @@ class MeShown(TypedDict):
 
     `has_password`: without one only a link of the operator's signs in. `confirmed`: this session may do now what wants
     the password just given, as setting a new one without the old; it ends 10 minutes after signing in.
+    `writing`: who may begin a conversation with me. `newcomer_until`: until when the limits of a first day hold.
     `kind` is told to nobody else. `consents_due`: what is to be agreed to, as it is now (`POST /me/consents`).
     `withdrawn`: something was taken back, and until it is agreed to again this account may export and delete itself,
     and nothing else.
@@ -54,6 +58,7 @@ class MeShown(TypedDict):
     email_confirmed: bool
     lang: str | None
     presence: Literal["shared", "conversations", "nobody"]
+    writing: Literal["everyone", "shared", "nobody"]
     findable: bool
     industry: bool
     has_password: bool
@@ -62,6 +67,7 @@ class MeShown(TypedDict):
     kind: Kind | None
     withdrawn: bool
     consents_due: list[DueShown]
+    newcomer_until: str | None
 
 
 class CodesShown(TypedDict):
@@ -113,6 +119,7 @@ class Change(Form):
     email: Words | None = None
     lang: Words | None = None
     presence: Literal["shared", "conversations", "nobody"] | None = None
+    writing: Literal["everyone", "shared", "nobody"] | None = None
     findable: bool | None = None
     industry: bool | None = None
     kind: Kind | Literal[""] | None = None
@@ -138,6 +145,7 @@ async def show_me(node: Node, me: Me, *, confirmed: bool) -> MeShown:
         "email_confirmed": me.email_confirmed_at is not None,
         "lang": me.lang,
         "presence": me.presence,
+        "writing": me.writing,
         "findable": me.findable,
         "industry": me.industry,
         "has_password": me.has_password,
@@ -146,6 +154,9 @@ async def show_me(node: Node, me: Me, *, confirmed: bool) -> MeShown:
         "kind": me.kind,
         "withdrawn": me.is_withdrawn,
         "consents_due": [{"what": one.what, "version": one.version} for one in wanted],
+        "newcomer_until": None
+        if me.trusted or not is_new(me.created_at, now_ms())
+        else time_of(me.created_at + NEWCOMER_MS),
     }
 
 

@@ -119,7 +119,15 @@ async def mark_read(ask: Ask, form: ReadTo) -> None:
     ask.node.readings.note(ask.member.account_id, seat.channel.id, min(form.seq, seat.channel.head))
 
 
+async def mark_unread(ask: Ask, form: ReadTo) -> None:
+    """`seq` and what follows it is unread again; the only way back."""
+    seat = await seat_to(ask, "mark_read")
+    seq = min(form.seq, seat.channel.head + 1)
+    await ask.node.readings.move_back(ask.member.account_id, seat.channel.id, seq)
+
+
 async def follow(ask: Ask, form: Follow) -> None:
+    """`none` mutes a channel: nothing of it is told but to who looks. My other devices hear that it changed."""
     await readings.follow(ask.node, ask.member, ask.id(), form.notify, form.follow)
 
 
@@ -141,5 +149,6 @@ ROUTES: Final = (
     ),
     Endpoint("GET", "/channels/{id}/pins", list_pins, scope="read", guests=True, gives=PinsShown),
     Endpoint("PUT", "/channels/{id}/read", mark_read, scope="write", takes=ReadTo),
+    Endpoint("PUT", "/channels/{id}/unread", mark_unread, scope="write", takes=ReadTo),
     Endpoint("PATCH", "/channels/{id}/notify", follow, scope="write", takes=Follow),
 )

@@ -121,7 +121,7 @@ class Endpoint:
         if caller is None:
             if not self.guests:
                 raise HubError("sign_in_needed")
-            if not node.settings.guests:
+            if not node.house.now.guests:
                 raise HubError("members_only")
             return
         if caller.is_withdrawn and not self.withdrawn:

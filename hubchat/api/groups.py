@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 from starlette.responses import Response
 
-from hubchat.access import History, Visibility, can
+from hubchat.access import History, Visibility, Writers, can
 from hubchat.actions import groups
 from hubchat.actions.groups import KEEP_DAYS, GroupChange, NewGroup, version
 from hubchat.api.answers import Json
@@ -43,6 +43,7 @@ class GroupChanged(Form):
 
     `keep_days` and `indexed` are for owners to say: after how many days what was said is forgotten, for good (0: as the
     hub keeps it), and whether search engines may list a public group.
+    `slow_s`: how long a member waits between two messages, 10 to 3,600, or 0 for not at all. `writers`: who writes.
     """
 
     slug: Words | None = None
@@ -54,6 +55,8 @@ class GroupChanged(Form):
     state: Literal["open", "archived"] | None = None
     keep_days: Annotated[int, Field(ge=0, le=KEEP_DAYS)] | None = None
     indexed: bool | None = None
+    slow_s: int | None = None
+    writers: Writers | None = None
 
 
 async def list_all(ask: Ask, page: Page) -> ChannelsShown:

@@ -20,7 +20,9 @@ class DemoMember(TypedDict):
 
 
 class HubShown(TypedDict):
-    """A demo has members whom anybody may be, and a second address, whose cookies are its own.
+    """`guests`: whether people without an account read public groups; nothing else is theirs.
+
+    A demo has members whom anybody may be, and a second address, whose cookies are its own.
 
     `keep_days`: what is said is forgotten after so many days, everywhere; null: it is not.
     `session`: this browser brought the cookie of a session, which may have ended. Without one there is nobody to ask
@@ -30,6 +32,9 @@ class HubShown(TypedDict):
     name: str
     guests: bool
     signup: Literal["open", "invited", "closed"]
+    contact: str | None
+    imprint: str | None
+    emergency: str | None
     minimum_age: int
     keep_days: int | None
     demo: bool
@@ -40,11 +45,14 @@ class HubShown(TypedDict):
 
 
 async def show_hub(ask: Ask) -> HubShown:
-    settings = ask.node.settings
+    settings = ask.node.house.now
     shown: HubShown = {
         "name": settings.name,
         "guests": settings.guests,
         "signup": settings.signup,
+        "contact": settings.contact,
+        "imprint": settings.imprint,
+        "emergency": settings.emergency,
         "minimum_age": settings.minimum_age,
         "keep_days": settings.keep_days or None,
         "demo": settings.demo,

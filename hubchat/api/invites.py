@@ -14,8 +14,8 @@ from hubchat.api.cursors import make_cursor, read_cursor
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form, Page
 from hubchat.api.groups import GROUP, group_id, read_seat
-from hubchat.api.people import PersonShown
-from hubchat.api.shown import ChannelShown, read_one, show_person
+from hubchat.api.people import PersonShown, show_person
+from hubchat.api.shown import ChannelShown, read_one
 from hubchat.errors import HubError
 from hubchat.storage.channels import ChannelRow, read_channel
 from hubchat.storage.database import Connection, now_ms

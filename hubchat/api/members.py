@@ -9,13 +9,13 @@ from typing_extensions import TypedDict
 from hubchat import access
 from hubchat.access import Action, GroupRole, MemberState
 from hubchat.actions import members
+from hubchat.actions.badges import GroupBadge, show_in
 from hubchat.api.answers import time_of
 from hubchat.api.cursors import make_cursor, read_cursor
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form, Page
 from hubchat.api.groups import GROUP, group_id, read_seat
-from hubchat.api.people import PersonShown
-from hubchat.api.shown import show_person
+from hubchat.api.people import PersonShown, show_person
 from hubchat.storage.database import Connection
 from hubchat.storage.members import FROM_THE_FIRST, Member, Place, read_members, read_standing_as
 
@@ -59,10 +59,13 @@ class RoleGiven(Form):
     role: GroupRole
 
 
-class Listed(Form):
-    """Whether other members see me in the list of a group that anybody may join."""
+class Standing(Form):
+    """`listed`: whether other members see me in the list of a group that anybody may join. `badge`: what I say of
+    myself to this group's members alone; null takes it back. What is not given stays.
+    """
 
-    listed: bool
+    listed: bool | None = None
+    badge: GroupBadge | None = None
 
 
 class Decision(Form):
@@ -80,8 +83,13 @@ async def leave(ask: Ask) -> None:
     await members.leave(ask.node, ask.member, await group_id(ask))
 
 
-async def set_listed(ask: Ask, form: Listed) -> None:
-    await members.set_listed(ask.node, ask.member, await group_id(ask), form.listed)
+async def change_mine(ask: Ask, form: Standing) -> None:
+    """What other members see of me here."""
+    which = await group_id(ask)
+    if form.listed is not None:
+        await members.set_listed(ask.node, ask.member, which, form.listed)
+    if "badge" in form.model_fields_set:
+        await show_in(ask.node, ask.member, which, form.badge)
 
 
 async def set_role(ask: Ask, form: RoleGiven) -> None:
@@ -170,7 +178,7 @@ BAN: Final = GROUP + "/bans/{handle}"
 ROUTES: Final = (
     Endpoint("POST", GROUP + "/join", join, scope="groups", takes=JoinAsked, gives=Joined),
     Endpoint("POST", GROUP + "/leave", leave, scope="groups"),
-    Endpoint("PATCH", GROUP + "/membership", set_listed, scope="groups", takes=Listed),
+    Endpoint("PATCH", GROUP + "/membership", change_mine, scope="groups", takes=Standing),
     Endpoint("GET", GROUP + "/members", list_members, scope="read", takes=Page, gives=MembersShown),
     Endpoint("PUT", MEMBER, set_role, scope="groups", takes=RoleGiven),
     Endpoint("DELETE", MEMBER, remove, scope="groups"),

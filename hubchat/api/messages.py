@@ -12,8 +12,8 @@ from hubchat.api.channels import seat_to
 from hubchat.api.cursors import make_cursor, read_cursor
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Form, Id, Page
-from hubchat.api.people import PersonShown
-from hubchat.api.shown import EntryShown, show_entry, show_person
+from hubchat.api.people import PersonShown, show_person
+from hubchat.api.shown import EntryShown, show_entry
 from hubchat.channels.log import outcome
 from hubchat.errors import HubError
 from hubchat.storage.database import Connection

@@ -10,14 +10,14 @@ from hubchat.api.answers import time_of
 from hubchat.api.cursors import make_cursor, read_cursor
 from hubchat.api.endpoint import Ask, Endpoint
 from hubchat.api.forms import Id, Query
-from hubchat.api.people import PersonShown
-from hubchat.api.shown import show_person
+from hubchat.api.people import PersonShown, show_person
 from hubchat.errors import HubError
 from hubchat.sought import NOTHING, QUERY_CHARS, Part, Sought, excerpt, handle_of, read_query, read_time, score
 from hubchat.storage import search
 from hubchat.storage.conversations import read_people
 from hubchat.storage.database import Connection
 from hubchat.storage.members import Person
+from hubchat.storage.people import read_named
 from hubchat.storage.search import Found, Scope
 from hubchat.throttle import network_of
 from hubchat.words import Word
@@ -131,7 +131,7 @@ async def look_for(ask: Ask, asked: Searched) -> FoundsShown:
     authors = {one.found.author_id for one in kept if one.found.author_id is not None}
 
     def read(connection: Connection) -> tuple[dict[int, Person], dict[int, list[Person]]]:
-        return search.read_authors(connection, authors), read_people(connection, places)
+        return read_named(connection, authors), read_people(connection, places)
 
     people, talks = await ask.node.database.read(read) if kept else ({}, {})
     items = await asyncio.to_thread(lambda: [_show(one, people, talks) for one in kept])

@@ -5,9 +5,9 @@ from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from hubchat.access import Action, ChannelState, GroupRole, History, Visibility, allowed, can, visibility
+from hubchat.access import Action, Audience, ChannelState, GroupRole, History, Visibility, allowed, can, visibility
 from hubchat.api.answers import time_of, time_or_none
-from hubchat.api.people import PersonShown
+from hubchat.api.people import PersonShown, show_person
 from hubchat.errors import HubError
 from hubchat.storage.channels import ChannelRow
 from hubchat.storage.conversations import read_people
@@ -28,6 +28,8 @@ class ChannelShown(TypedDict):
     `requests`: how many ask to come in, told to those who decide. `keep_days`: what was said there is forgotten after
     so many days (`keep_days` of `GET /hub` counts too, the shorter holds); null: the group says nothing of it.
     `indexed`: search engines may list its page, while it is public.
+    `slow_s`: how long a member waits between
+    two messages; who may `send_freely` does not. `waiting`: how many more messages a request holds till it is accepted.
     """
 
     id: int
@@ -39,6 +41,9 @@ class ChannelShown(TypedDict):
     visibility: Visibility | None
     state: ChannelState
     history: History
+    slow_s: int
+    writers: Audience
+    waiting: NotRequired[int]
     role: GroupRole | None
     membership: Literal["member", "requested", "invited", "none"]
     members: int | Literal["fewer than 10"]
@@ -114,6 +119,8 @@ def _show(one: Position, count: int, rosters: dict[int, int], people: list[Perso
         "visibility": visibility(channel.place.presets),
         "state": channel.state,
         "history": channel.history,
+        "slow_s": channel.slow_s,
+        "writers": channel.writers,
         "role": standing.role if is_member else None,
         "membership": standing.state if standing.state != "banned" else "none",
         "members": count if is_member or count >= FEW else "fewer than 10",
@@ -130,16 +137,12 @@ def _show(one: Position, count: int, rosters: dict[int, int], people: list[Perso
         "keep_days": channel.keep_days,
         "indexed": bool(channel.indexed),
     }
+    if channel.asking is not None and is_member:
+        shown["waiting"] = max(0, channel.asking)
     if people is not None:
         shown["people"] = [show_person(person) for person in people]
         shown["members"] = len(people)
     return shown
-
-
-def show_person(person: Person) -> PersonShown:
-    shown: Any = person.to_map()
-    made: PersonShown = shown
-    return made
 
 
 def show_entry(entry: Entry) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import orjson
 from hubchat import access
 from hubchat.channels.addressed import Addressed, handles
 from hubchat.channels.items import Change, Delete, Edit, Item, Message, Pin, React, Stored
+from hubchat.channels.limits import Limits, require_plain
 from hubchat.errors import HubError
 from hubchat.storage import changes
 from hubchat.storage.addressees import read_silent
@@ -54,8 +55,9 @@ class Batch:
         self.channels = channels
         self.heads = {channel.id: (channel.head, channel.head_at) for channel in channels.values()}
         self.addressed = addressed
-        self.silent: set[tuple[int, int]] = set()
+        self.silent: set[tuple[int, int, int]] = set()
         self.now = now
+        self.limits = Limits(connection, now)
         self.nonces: dict[tuple[int, int, str], tuple[int, int]] = {}
         self.standings: dict[tuple[int, int], Stand] = {}
         self.targets: dict[Key, Target] = {}
@@ -80,12 +82,15 @@ class Batch:
         connection = self.connection
         if sent := [(item.channel, item.persona, item.nonce) for item in items if isinstance(item, Message)]:
             self.nonces = read_nonces(connection, sent)
-        told = [(item.channel, notice.to.account) for item in items for notice in self.addressed.notices(item)]
-        asked = [*((item.channel, item.account) for item in items), *told]
+        told = [
+            (item.channel, notice.to.account, item.account) for item in items for notice in self.addressed.notices(item)
+        ]
+        asked = [*((item.channel, item.account) for item in items), *(one[:2] for one in told)]
         self.standings = read_standings(
             connection,
             [(account, self.channels[channel].access_id) for channel, account in asked if channel in self.channels],
         )
+        self.limits.read(items, self.channels, self.standings)
         if told:
             self.silent = read_silent(connection, told)
         keys = {(item.channel, item.seq) for item in items if isinstance(item, Change)}
@@ -135,6 +140,7 @@ class Batch:
             if target is None or target.kind in ("edit", "delete", "reaction", "pin"):
                 raise HubError("reply_unknown")
             data["reply_to"] = item.reply_to
+        self.limits.spend(item.account, channel, stand, item.text)
         people = self._people(channel, item.text)
         _show_mentions(data, people)
         stored = self._append(item, "message", item.reply_to, text=item.text, data=data)
@@ -149,7 +155,7 @@ class Batch:
         for (account, inbox), reason in self.addressed.notices(item):
             stand = self.standings.get((account, channel.access_id), STRANGER)
             is_there = stand.standing.state == "member" and access.can("read", stand.standing, channel.place)
-            if is_there and (channel.id, account) not in self.silent:
+            if is_there and (channel.id, account, item.account) not in self.silent:
                 about = {"channel": channel.id, "seq": stored.seq}
                 self._add(inbox, "notice", item.persona, None, data={"about": about, "reason": reason})
 
@@ -164,6 +170,7 @@ class Batch:
         if target.is_deleted:
             raise HubError("deleted")
         if isinstance(item, Edit):
+            require_plain(stand.came_at, item.text, self.now)
             return self._edit(item, key, target, channel)
         if isinstance(item, React):
             return self._react(item, key, target)
@@ -284,6 +291,7 @@ class Batch:
             changes.empty_messages(connection, [(*key, at) for key, at in emptied.items()])
         if self.revs:
             changes.set_revs(connection, [(*key, rev) for key, rev in self.revs.items()])
+        self.limits.write()
         set_heads(connection, [(channel, *self.heads[channel]) for channel in {row.channel_id for row in self.rows}])
 
     def _write_reactions(self) -> None:

@@ -52,6 +52,7 @@ class Hub:
         self.inboxes: dict[int, int] = {}
         self.on_access: Callable[[Sequence[Entry]], None] = lambda entries: None
         self.on_notices: Callable[[int, set[int]], None] = lambda account, channels: None
+        self.on_house: Callable[[str | None], None] = lambda told: None
         self.on_gap: Callable[[Collection[int] | None], None] = lambda channels: None
         self.on_signal: dict[str, Callable[[int, int, Signal], None]] = {"typing": self._hear_typing}
         self.access_epoch = 0

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from hubchat.channels.bus import Signal
 from hubchat.channels.hub import Hub
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 GATHER_S: Final = 1.0  # what a crash may cost: a second's reading is unread again
 WAITING: Final = 100_000  # positions that may wait while the database is away; more are refused
 
+Changed: TypeAlias = Literal["blocks", "channels", "me"]
+"""What a member may have changed on another device."""
+
 
 class Readings:
     """Where members stand. Their connections hear what is unread after they read, and after notices."""
@@ -27,6 +30,7 @@ class Readings:
         self.hub = hub
         hub.on_notices = self.noticed
         hub.on_signal["read"] = self._hear
+        hub.on_signal["changed"] = self._hear_changed
         self._telling: set[asyncio.Task[None]] = set()
         self._waiting: dict[tuple[int, int], int] = {}
         self._least: dict[int, int] = {}  # account → how many connections it must have for one to be told
@@ -144,6 +148,18 @@ class Readings:
         """A member has read on another node: their connections here hear what is unread now."""
         if account in self.hub.accounts:
             self.noticed(account, {int(signal["channel"])})
+
+    def tell_changed(self, account: int, what: Changed) -> None:
+        """Tells the member's connections, on every node, that something of theirs is to be read again.
+
+        A hint, as every signal: who missed it reads it when they connect.
+        """
+        self._hear_changed(0, account, {"what": what})
+        self.hub.bus.tell_account(account, {"signal": "changed", "what": what})
+
+    def _hear_changed(self, _node: int, account: int, signal: Signal) -> None:
+        for reader in self.hub.accounts.get(account, ()):
+            reader.signal({**_signal({}), "changed": [signal["what"]]})
 
     async def _tell_quietly(self, moved: Mapping[int, set[int]]) -> None:
         try:

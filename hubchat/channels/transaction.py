@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from hubchat.channels.batch import commit_items
+from hubchat.channels.items import Item, Stored
 from hubchat.errors import HubError
 from hubchat.storage.channels import ACCESS, ChannelRow, lock_channels, set_heads
 from hubchat.storage.database import Connection, now_ms
@@ -26,6 +28,7 @@ class Transaction:
     appended: list[NewEntry] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     has_jobs: bool = False
+    carried: list[Entry] = field(default_factory=list)
 
     def lock(self, *channel_ids: int) -> dict[int, ChannelRow]:
         """Locks channels in the order of their ids, all that this verb will append to, at once and first.
@@ -61,6 +64,18 @@ class Transaction:
         self.appended.append(row)
         return row.seq
 
+    def carry_out(self, item: Item) -> Stored:
+        """Does here what a message or a change to one does by itself; raises what it would be refused with.
+
+        Its channel is locked, and nothing else of this transaction appends to it.
+        """
+        assert all(row.channel_id != item.channel for row in self.appended), "its number would be given twice"
+        made = commit_items(self.connection, [item], self.now)
+        if isinstance(result := made.results[0], HubError):
+            raise result
+        self.carried += made.entries
+        return result
+
     def created(self, channel: ChannelRow) -> None:
         """Makes a channel that this transaction inserted one it may append to."""
         self.channels[channel.id] = channel
@@ -85,10 +100,11 @@ class Transaction:
     def finish(self) -> None:
         """Stores what was appended, and reads it as readers will see it; the last thing before the commit."""
         if not self.appended:
+            self.entries = self.carried
             return
         insert_entries(self.connection, self.appended)
         touched = {row.channel_id for row in self.appended}
         heads = [(channel.id, channel.head, channel.head_at) for channel in self.channels.values()]
         set_heads(self.connection, [head for head in heads if head[0] in touched])
         found = read_entries(self.connection, [(row.channel_id, row.seq) for row in self.appended])
-        self.entries = [found[row.channel_id, row.seq] for row in self.appended]
+        self.entries = [*self.carried, *(found[row.channel_id, row.seq] for row in self.appended)]

@@ -11,13 +11,15 @@ from time import monotonic
 from typing import Final
 
 from hubchat.channels.encoded import Encoded
+from hubchat.channels.house import KEY
 from hubchat.channels.hub import Hub
 from hubchat.channels.live import Live
 from hubchat.channels.peers import Peers
-from hubchat.storage.channels import ACCESS, forget_access, read_heads
+from hubchat.storage.channels import ACCESS, read_heads
 from hubchat.storage.database import Connection, new_id, now_ms
 from hubchat.storage.entries import read_range
 from hubchat.storage.schema import read_hub, write_hub
+from hubchat.storage.tidying import forget_served
 from hubchat.wire import Entry
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,6 @@ SWEEP_S: Final = 10.0
 TIDY_S: Final = 3_600.0
 AGAIN_S: Final = 60.0  # after what could not be tidied, as beside a backup
 MISSED: Final = 500
-KEPT_MS: Final = 86_400_000  # of the access channel; a node that slept longer asks everybody to come again
 
 
 class Watch:
@@ -123,9 +124,10 @@ class Watch:
         live = self.hub.channels[ACCESS]
         while True:
             first = live.next
-            log_id, head, missed = await self.hub.database.read(partial(_read_on, first=first))
+            log_id, head, missed, house = await self.hub.database.read(partial(_read_on, first=first))
             if log_id != self.hub.log_id:
                 return await self.hub.start_anew(log_id)
+            self.hub.on_house(house)
             if head >= first and (not missed or missed[0].seq > first):  # what is between is not kept any more
                 live.at = missed[0].seq - 1 if missed else head
                 self.hub.send_all_away()  # nobody knows who lost a right meanwhile: everyone comes again, and is asked
@@ -134,16 +136,15 @@ class Watch:
                 return
 
     async def _tidy(self) -> bool:
-        before = now_ms() - KEPT_MS
-        await self.hub.database.write(lambda connection: forget_access(connection, before))
+        await self.hub.database.write(lambda connection: forget_served(connection, now_ms()))
         return await self.hub.database.tidy()
 
 
-def _read_on(connection: Connection, first: int) -> tuple[int, int, list[Entry]]:
-    """Which history this is, the head of its access channel, and the entries there from `first` on."""
+def _read_on(connection: Connection, first: int) -> tuple[int, int, list[Entry], str | None]:
+    """Which history this is, the head of its access channel, its entries from `first` on, the house's settings."""
     head = read_heads(connection, [ACCESS]).get(ACCESS, 0)
     missed = read_range(connection, ACCESS, first, first + MISSED - 1, MISSED) if head >= first else []
-    return int(read_hub(connection, "log") or 0), head, missed
+    return int(read_hub(connection, "log") or 0), head, missed, read_hub(connection, KEY)
 
 
 def _renamed(log_id: int, connection: Connection) -> int:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from hubchat import __version__
 from hubchat.actions import sessions
 from hubchat.addresses import Home, home
-from hubchat.errors import RESTARTING, SIGN_IN_ENDED, TOO_MANY_CONNECTIONS, HubError
+from hubchat.errors import MEMBERS_ONLY, RESTARTING, SIGN_IN_ENDED, TOO_MANY_CONNECTIONS, HubError
 from hubchat.gateway.expiry import Expiry
 from hubchat.gateway.handshake import Rules, Upgrade
 from hubchat.gateway.keeper import Keeper
@@ -42,14 +42,17 @@ class Admission:
         self._of_member: Counter[int] = Counter()
         self._of_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._guests: set[Session] = set()
         self._on_closed = self._closed  # one for all sessions
 
     def start(self) -> None:
         """Starts the timers; wants a running loop."""
         self.keeper.open()
+        self.node.house.on_change.append(self._send_guests_away)
         self.expiry.open()
 
     async def stop(self) -> None:
+        self.node.house.on_change.remove(self._send_guests_away)
         await self.expiry.close()
         self.keeper.close()
 
@@ -63,7 +66,7 @@ class Admission:
         epoch = self.node.hub.access_epoch
         key = _key(request, here)
         caller = await sessions.identify(self.node, *key) if key else None
-        if caller is None and not settings.guests:
+        if caller is None and not self.node.house.now.guests:
             raise HubError("members_only")
         if caller is not None and caller.is_withdrawn:
             raise HubError("consent_needed")
@@ -83,9 +86,13 @@ class Admission:
             self.expiry.watch(session)
             if admission.epoch != self.node.hub.access_epoch:
                 self._ask_again(session, admission)
+        else:
+            self._guests.add(session)
         session.post({"welcome": self._welcome(admission.caller)})
         if was_full:
             session.bye(TOO_MANY_CONNECTIONS)
+        elif admission.caller is None and not self.node.house.now.guests:  # since it was asked
+            session.bye(MEMBERS_ONLY)
         return session
 
     def _is_full(self, caller: Caller | None, address: str) -> bool:
@@ -110,12 +117,19 @@ class Admission:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _send_guests_away(self) -> None:
+        """Where the hub is for members now, nobody else reads on."""
+        if not self.node.house.now.guests:
+            for session in list(self._guests):
+                session.bye(MEMBERS_ONLY)
+
     def _everybody(self) -> list[Session]:
         readers = [reader for readers in self.node.hub.accounts.values() for reader in readers]
         return [reader for reader in readers if isinstance(reader, Session)]
 
     def _closed(self, session: Session) -> None:
         _count_down(self._of_address, network_of(session.link.address))
+        self._guests.discard(session)
         if session.account_id is not None:
             _count_down(self._of_member, session.account_id)
 

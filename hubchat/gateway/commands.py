@@ -125,7 +125,7 @@ async def history(session: "Session", command: History) -> Ok:
 
 async def people(session: "Session", command: People) -> Ok:
     found = await session.node.database.read(
-        lambda connection: read_people(connection, session.account_id, command.ids)
+        lambda connection: read_people(connection, session.account_id, command.ids, command.channel)
     )
     return {"people": [person.to_map() for person in found]}
 

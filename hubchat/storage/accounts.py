@@ -42,6 +42,15 @@ class Made(NamedTuple):
     inbox_id: int
 
 
+class Held(NamedTuple):
+    """An account as administrators deal with it."""
+
+    account_id: int
+    persona_id: int
+    role: HubRole
+    state: Literal["active", "disabled"]
+
+
 class Me(NamedTuple):
     """What an account is shown of itself."""
 
@@ -56,9 +65,11 @@ class Me(NamedTuple):
     email_confirmed_at: int | None
     lang: str | None
     presence: Literal["shared", "conversations", "nobody"]
+    writing: Literal["everyone", "shared", "nobody"]
     findable: bool
     industry: bool
     created_at: int
+    trusted: bool
     has_password: bool
     kind: Kind | None
     is_withdrawn: bool
@@ -68,7 +79,8 @@ _ME: Final = (
     sa.select(
         _account.c.id.label("account_id"), _persona.c.id, _persona.c.handle, _persona.c.name, _persona.c.about,
         _account.c.role, _persona.c.inbox_id, _account.c.email, _account.c.email_confirmed_at, _account.c.lang,
-        _account.c.presence, _account.c.findable, _account.c.industry, _account.c.created_at,
+        _account.c.presence, _account.c.writing, _account.c.findable, _account.c.industry, _account.c.created_at,
+        _account.c.trusted,
         sa.exists()
         .where(_credential.c.account_id == _account.c.id, _credential.c.kind == "password")
         .label("has_password"),
@@ -141,6 +153,23 @@ def has_administrator(connection: sa.Connection) -> bool:
     return found.first() is not None
 
 
+def count_administrators(connection: sa.Connection) -> int:
+    """Those who can come."""
+    query = sa.select(sa.func.count()).where(_account.c.role == "admin", _account.c.state == "active")
+    return connection.execute(query).scalar_one()
+
+
+def read_held(connection: sa.Connection, handle: str) -> Held | None:
+    """Whose account this handle belongs to, disabled or not."""
+    query = (
+        sa.select(_account.c.id, _persona.c.id, _account.c.role, _account.c.state)
+        .join_from(_account, _persona, _persona.c.account_id == _account.c.id)
+        .where(_persona.c.handle == handle, _persona.c.gone_at.is_(None))
+    )
+    row = connection.execute(query).first()
+    return None if row is None else Held(*row)
+
+
 def read_me(connection: sa.Connection, account_id: int) -> Me | None:
     row = connection.execute(_ME.where(_account.c.id == account_id)).first()
     return None if row is None else _me(row)
@@ -150,6 +179,13 @@ def read_me_by_handle(connection: sa.Connection, handle: str) -> Me | None:
     """The account behind a handle, unless it is disabled or erased."""
     row = connection.execute(_ME.where(_persona.c.handle == handle)).first()
     return None if row is None else _me(row)
+
+
+def read_came_at(connection: sa.Connection, account_id: int) -> int | None:
+    """When an account came by itself (ms); None for one that is trusted from the start."""
+    query = sa.select(_account.c.created_at).where(_account.c.id == account_id, _account.c.trusted.is_(False))
+    came_at: int | None = connection.execute(query).scalar()
+    return came_at
 
 
 def update_account(connection: sa.Connection, account_id: int, **values: Any) -> None:

@@ -28,10 +28,13 @@ _AUTHORS: Final = Bulk(
     seq="bigint",
 )
 _SILENT: Final = Bulk(
-    "SELECT reading.channel_id, reading.account_id FROM {rows} JOIN reading "
-    "ON reading.channel_id = rows_.channel_id AND reading.account_id = rows_.account_id AND reading.notify = 'none'",
+    "SELECT rows_.channel_id, rows_.account_id, rows_.author_id FROM {rows} LEFT JOIN reading "
+    "ON reading.channel_id = rows_.channel_id AND reading.account_id = rows_.account_id "
+    "WHERE reading.notify = 'none' OR EXISTS (SELECT 1 FROM block "
+    "WHERE block.account_id = rows_.account_id AND block.blocked_id = rows_.author_id)",
     channel_id="bigint",
     account_id="bigint",
+    author_id="bigint",
 )
 
 
@@ -47,6 +50,6 @@ def read_authors(connection: sa.Connection, keys: Iterable[tuple[int, int]]) -> 
     return {(row.channel_id, row.seq): Addressee(row.account_id, row.inbox_id) for row in found}
 
 
-def read_silent(connection: sa.Connection, pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Of (channel, account), those where the account wants to be told of nothing."""
-    return {(row.channel_id, row.account_id) for row in _SILENT.run(connection, list(pairs))}
+def read_silent(connection: sa.Connection, wanted: Iterable[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
+    """Of (channel, account, author's account), those where the account is told of nothing: there, or from them."""
+    return {(row.channel_id, row.account_id, row.author_id) for row in _SILENT.run(connection, list(wanted))}

@@ -38,6 +38,8 @@ class ChannelRow(NamedTuple):
     created_at: int
     keep_days: int | None = None
     indexed: bool = False
+    slow_s: int = 0
+    asking: int | None = None
 
     @property
     def place(self) -> Place:
@@ -64,6 +66,9 @@ _HEADS = Bulk(
     head="bigint",
     head_at="bigint",
 )
+_ASKING = Bulk(
+    "UPDATE channel SET asking = rows_.asking FROM {rows} WHERE channel.id = rows_.id", id="bigint", asking="bigint"
+)
 _READ_HEADS = Bulk("SELECT channel.id, channel.head FROM {rows} JOIN channel ON channel.id = rows_.id", id="bigint")
 
 
@@ -78,6 +83,11 @@ def lock_channels(connection: sa.Connection, ids: Iterable[int], *, wait: bool =
     else:
         found = (_LOCK_POST if wait else _LOCK_FREE).run(connection, rows)
     return {row.id: row for row in map(_row, found)}
+
+
+def set_asking(connection: sa.Connection, asking: Sequence[tuple[int, int | None]]) -> None:
+    """Writes (channel, how many more messages its request may hold) of channels that this transaction has locked."""
+    _ASKING.run(connection, asking)
 
 
 def set_heads(connection: sa.Connection, heads: Sequence[tuple[int, int, int]]) -> None:

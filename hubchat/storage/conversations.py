@@ -2,27 +2,31 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
 from hubchat.access import CONVERSATION
 from hubchat.storage.bulk import Bulk
 from hubchat.storage.channels import ChannelRow, insert_channel
-from hubchat.storage.database import new_id
+from hubchat.storage.database import new_id, now_ms
 from hubchat.storage.members import PERSON, Person, person_of, shown_as
+
+Writing: TypeAlias = Literal["everyone", "shared", "nobody"]
+"""Who may write to a member at once: everyone, who shares a group, or only whom they wrote to first."""
 
 
 class Partner(NamedTuple):
-    """Somebody to talk with."""
+    """Somebody to talk with. `writing`: who may begin."""
 
     account_id: int
     persona_id: int
     inbox_id: int
+    writing: Writing = "shared"
 
 
 _PARTNERS: Final = Bulk(
-    "SELECT persona.account_id, persona.id, persona.inbox_id FROM {rows} "
+    "SELECT persona.account_id, persona.id, persona.inbox_id, account.writing FROM {rows} "
     "JOIN persona ON persona.handle = rows_.handle AND persona.gone_at IS NULL "
     "JOIN account ON account.id = persona.account_id AND account.state = 'active'",
     handle="text",
@@ -35,9 +39,11 @@ _SHARING: Final = Bulk(
     f"AND mine.state = 'member' WHERE {shown_as('theirs')}",
     account_id="bigint",
 )
-_BLOCKING: Final = Bulk(
-    "SELECT block.account_id FROM {rows} "
-    "JOIN block ON block.account_id = rows_.account_id AND block.blocked_id = :account_id",
+_WAITING: Final = Bulk(
+    "SELECT DISTINCT membership.account_id FROM {rows} "
+    "JOIN membership ON membership.account_id = rows_.account_id AND membership.state IN ('invited', 'banned') "
+    "AND membership.by = :account_id "
+    "JOIN channel ON channel.id = membership.access_id AND channel.kind = 'conversation'",
     account_id="bigint",
 )
 _PEOPLE: Final = Bulk(
@@ -52,7 +58,17 @@ _PEOPLE: Final = Bulk(
 def read_partners(connection: sa.Connection, handles: Iterable[str]) -> list[Partner]:
     """The people with these handles, those who are there."""
     rows = _PARTNERS.run(connection, [(handle,) for handle in set(handles)])
-    return [Partner(row.account_id, row.id, row.inbox_id) for row in rows]
+    return [Partner(row.account_id, row.id, row.inbox_id, row.writing) for row in rows]
+
+
+def find_persona(connection: sa.Connection, handle: str) -> Partner | None:
+    """Whoever has this handle, disabled or not."""
+    query = sa.text(
+        "SELECT persona.account_id, persona.id, persona.inbox_id FROM persona "
+        "WHERE persona.handle = :handle AND persona.gone_at IS NULL"
+    )
+    row = connection.execute(query, {"handle": handle}).first()
+    return None if row is None else Partner(*row)
 
 
 def find_conversation(connection: sa.Connection, persona_ids: Iterable[int]) -> int | None:
@@ -78,15 +94,22 @@ def read_sharing(connection: sa.Connection, account_id: int, others: Iterable[in
     return {row.account_id for row in _SHARING.run(connection, [(id,) for id in others], account_id=account_id)}
 
 
-def read_blocking(connection: sa.Connection, account_id: int, others: Iterable[int]) -> set[int]:
-    """Those of the accounts `others` that want to hear nothing from `account_id`."""
-    return {row.account_id for row in _BLOCKING.run(connection, [(id,) for id in others], account_id=account_id)}
+def read_waiting(connection: sa.Connection, account_id: int, others: Iterable[int]) -> set[int]:
+    """Those of the accounts `others` whom `account_id` has asked to a conversation, and who did not take it up."""
+    return {row.account_id for row in _WAITING.run(connection, [(id,) for id in others], account_id=account_id)}
+
+
+def read_asker(connection: sa.Connection, conversation_id: int, account_id: int) -> int | None:
+    """The account that asked this one to a conversation."""
+    query = sa.text("SELECT membership.by FROM membership WHERE access_id = :id AND account_id = :account_id")
+    asker: int | None = connection.execute(query, {"id": conversation_id, "account_id": account_id}).scalar()
+    return asker
 
 
 def read_people(connection: sa.Connection, conversation_ids: Iterable[int]) -> dict[int, list[Person]]:
     """Conversation → all its people, by handle; whoever declined too, for nobody is told of that."""
     found: dict[int, list[Person]] = {}
-    for row in _PEOPLE.run(connection, [(id,) for id in conversation_ids]):
+    for row in _PEOPLE.run(connection, [(id,) for id in conversation_ids], now=now_ms()):
         found.setdefault(row.access_id, []).append(person_of(row))
     return found
 

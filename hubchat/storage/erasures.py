@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from hubchat.storage import reports
 from hubchat.storage.bulk import Bulk
 from hubchat.storage.database import Connection
 from hubchat.storage.tables import HANDLE_LIKENESS
@@ -281,6 +282,8 @@ _REST: Final = (
     "DELETE FROM consent WHERE account_id = :id",
     "DELETE FROM attestation WHERE account_id = :id",
     "DELETE FROM idempotency WHERE account_id = :id",
+    "DELETE FROM newcomer WHERE account_id = :id",
+    "DELETE FROM pace WHERE account_id = :id",
     "UPDATE channel SET state = 'deleted' WHERE kind = 'inbox' AND id IN "
     "(SELECT inbox_id FROM persona WHERE account_id = :id)",
     "DELETE FROM membership WHERE account_id = :id AND access_id IN "
@@ -293,6 +296,7 @@ def forget_rest(connection: Connection, account_id: int) -> None:
     """Deletes all that hangs on the account by itself; `groups.purge` empties the inboxes afterwards."""
     for statement in _REST:
         connection.execute(sa.text(statement), {"id": account_id})
+    reports.erase_reports(connection, account_id)
     for persona_id in read_personas(connection, account_id):
         # An answer that showed them may be kept for whoever repeats their request
         told = sa.text("DELETE FROM idempotency WHERE answer LIKE :told")

@@ -35,6 +35,8 @@ LISTS: Final[Mapping[str, str]] = {
     "ORDER BY created_at",
     "tokens": "SELECT name, scopes, created_at, used_at, expires_at FROM token WHERE account_id = :id "
     "ORDER BY created_at",
+    "reports": "SELECT channel_id AS channel, seq, persona.handle AS person, reason, text, report.at, decision, word "
+    "FROM report LEFT JOIN persona ON persona.id = report.persona_id WHERE reporter_id = :id ORDER BY report.at",
     "blocks": "SELECT persona.handle, block.at FROM block JOIN persona ON persona.account_id = block.blocked_id "
     "WHERE block.account_id = :id ORDER BY block.at, persona.handle",
     "invitations": "SELECT access_id AS channel, uses_left, created_at, expires_at FROM invite "

@@ -8,25 +8,39 @@ import sqlalchemy as sa
 from hubchat.access import GroupRole, MemberState
 from hubchat.storage.bulk import Bulk
 from hubchat.storage.channels import ChannelRow
+from hubchat.storage.database import now_ms
 
 TOLD: Final = 20  # moderators who hear of one thing: a transaction writes at most 20 notices
 
 
 class Person(NamedTuple):
-    """Who is seen. `gone`: nobody is behind it any more. `badge` is the hub's word, not theirs."""
+    """Who is seen. `gone`: nobody is behind it any more. `attested` is the hub's word, not theirs; `group_badge`
+    theirs, to one group, and told in it alone.
+    """
 
     id: int
     handle: str
     name: str
     bot: bool
     gone: bool
-    badge: str | None
+    industry: bool
+    attested: str | None
+    group_badge: str | None = None
+
+    @property
+    def badges(self) -> list[str]:
+        """What everybody sees beside the name; who is paid by industry is seen to be before anything else."""
+        return [*(["industry"] if self.industry else []), *([self.attested] if self.attested else [])]
 
     def to_map(self) -> dict[str, Any]:
         """As others see them, over HTTP and live."""
         shown: dict[str, Any] = {"id": self.id, "handle": self.handle, "name": self.name}
-        if self.badge:
-            shown["badge"] = self.badge
+        if badges := self.badges:
+            shown["badge"] = badges[0]
+            if len(badges) > 1:
+                shown["badges"] = badges
+        if self.group_badge:
+            shown["group_badge"] = self.group_badge
         if self.bot:
             shown["bot"] = True
         if self.gone:
@@ -74,10 +88,11 @@ class Officer(NamedTuple):
 Place: TypeAlias = tuple[int, int, int]
 
 PERSON: Final = (
-    "persona.id AS persona_id, persona.handle, persona.name, account.bot, persona.gone_at, "
-    "CASE WHEN account.industry THEN 'industry' END AS badge"
+    "persona.id AS persona_id, persona.handle, persona.name, account.bot, persona.gone_at, account.industry, "
+    "(SELECT attestation.kind FROM attestation WHERE attestation.account_id = account.id "
+    "AND (attestation.until IS NULL OR attestation.until > CAST(:now AS bigint)) LIMIT 1) AS attested"
 )
-"""Columns that `person_of` makes a person of, where persona and account are joined."""
+"""Columns that `person_of` makes a person of, where persona and account are joined; they want `now` (ms)."""
 
 _SET: Final = sa.text(
     "INSERT INTO membership (access_id, account_id, persona_id, role, state, joined_at, first_seq, listed, word, by) "
@@ -130,7 +145,8 @@ SHOWN: Final = shown_as("membership")
 
 _LIST: Final = (
     f"SELECT {PERSON}, membership.account_id, membership.role, membership.joined_at, membership.word, "
-    f"{_RANK} AS rank FROM membership JOIN persona ON persona.id = membership.persona_id "
+    f"membership.badge AS group_badge, {_RANK} AS rank FROM membership "
+    "JOIN persona ON persona.id = membership.persona_id "
     "JOIN account ON account.id = membership.account_id JOIN channel ON channel.id = membership.access_id "
     "WHERE membership.access_id = :id AND membership.state = :state "
     f"AND ({_RANK}, membership.joined_at, persona.id) > (:rank, :joined_at, :persona_id) {{shown}}"
@@ -149,7 +165,9 @@ FROM_THE_FIRST: Final[Place] = (-1, 0, 0)
 
 def person_of(row: Any) -> Person:
     """The person in a row that was selected with `PERSON`."""
-    return Person(row.persona_id, row.handle, row.name, bool(row.bot), row.gone_at is not None, row.badge)
+    return Person(
+        row.persona_id, row.handle, row.name, bool(row.bot), row.gone_at is not None, bool(row.industry), row.attested
+    )
 
 
 def set_membership(
@@ -189,6 +207,14 @@ def set_listed(connection: sa.Connection, access_id: int, account_id: int, liste
     connection.execute(
         sa.text("UPDATE membership SET listed = :listed WHERE access_id = :id AND account_id = :account_id"),
         {"listed": listed, "id": access_id, "account_id": account_id},
+    )
+
+
+def set_badge(connection: sa.Connection, access_id: int, account_id: int, badge: str | None) -> None:
+    """What this member says of themselves to this group."""
+    connection.execute(
+        sa.text("UPDATE membership SET badge = :badge WHERE access_id = :id AND account_id = :account_id"),
+        {"badge": badge, "id": access_id, "account_id": account_id},
     )
 
 
@@ -309,10 +335,10 @@ def _listed(
     connection: sa.Connection, query: sa.TextClause, access_id: int, state: MemberState, limit: int, after: Place
 ) -> list[Member]:
     keys = {"rank": after[0], "joined_at": after[1], "persona_id": after[2]}
-    rows = connection.execute(query, {"id": access_id, "state": state, "limit": limit, **keys})
+    rows = connection.execute(query, {"id": access_id, "state": state, "limit": limit, "now": now_ms(), **keys})
     return [
         Member(
-            person_of(row), row.account_id, row.role, row.joined_at, row.word,
+            person_of(row)._replace(group_badge=row.group_badge), row.account_id, row.role, row.joined_at, row.word,
             (row.rank, row.joined_at, row.persona_id),
         )
         for row in rows

@@ -35,3 +35,16 @@ def beat(connection: sa.Connection, node: int, is_bus_ok: bool) -> list[Peer]:
 def leave(connection: sa.Connection, node: int) -> None:
     """Takes a node's row away."""
     connection.execute(sa.text("DELETE FROM node WHERE id = :id"), {"id": node})
+
+
+def read_nodes(connection: sa.Connection) -> list[Peer]:
+    """Every node that has a row: none where a hub is one alone."""
+    now = CLOCK_MS[connection.dialect.name]
+    rows = connection.execute(sa.text(f"SELECT id, bus_ok, {now} - beat_at AS silent_ms FROM node ORDER BY id"))
+    return [Peer(row.id, bool(row.bus_ok), row.silent_ms) for row in rows]
+
+
+def read_server_version(connection: sa.Connection) -> str:
+    """Of SQLite or PostgreSQL."""
+    query = "SELECT sqlite_version()" if connection.dialect.name == "sqlite" else "SHOW server_version"
+    return str(connection.execute(sa.text(query)).scalar_one())

@@ -6,6 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from hubchat.storage.bulk import Bulk
+from hubchat.storage.database import now_ms
 from hubchat.storage.members import PERSON, Person, person_of, shown_as
 
 FOUND: Final = 20  # people a search gives: more letters help, more rows don't
@@ -47,8 +48,17 @@ _BY_IDS: Final = Bulk(
     f"WHERE persona.account_id = :viewer OR {_BELONGS} OR {_WROTE}",
     id="bigint",
 )
+_NAMED: Final = Bulk(
+    f"SELECT {PERSON} FROM {{rows}} JOIN persona ON persona.id = rows_.id "
+    "JOIN account ON account.id = persona.account_id",
+    id="bigint",
+)
 _BY_HANDLE: Final = sa.text(
     f"SELECT {PERSON} FROM persona JOIN account ON account.id = persona.account_id WHERE persona.handle = :handle"
+)
+_BY_ACCOUNT: Final = sa.text(
+    f"SELECT {PERSON} FROM persona JOIN account ON account.id = persona.account_id "
+    "WHERE account.id = :id ORDER BY persona.created_at LIMIT 1"
 )
 _BY_LETTERS: Final = sa.text(
     f"SELECT {PERSON} FROM persona JOIN account ON account.id = persona.account_id AND account.state = 'active' "
@@ -60,18 +70,53 @@ _BY_LETTERS: Final = sa.text(
 )
 
 
-def read_people(connection: sa.Connection, viewer: int | None, ids: Iterable[int]) -> list[Person]:
+_BADGES: Final = Bulk(
+    "SELECT theirs.persona_id, theirs.badge FROM {rows} "
+    "JOIN channel AS asked ON asked.id = :channel "
+    "JOIN channel ON channel.id = asked.access_id AND channel.state <> 'deleted' "
+    "JOIN membership AS mine ON mine.access_id = channel.id AND mine.account_id = :viewer AND mine.state = 'member' "
+    "JOIN membership AS theirs ON theirs.access_id = channel.id AND theirs.persona_id = rows_.id "
+    "AND theirs.state = 'member' AND theirs.badge IS NOT NULL "
+    f"WHERE mine.role <> 'member' OR mine.account_id = theirs.account_id OR {shown_as('theirs')}",
+    id="bigint",
+)
+"""What members say of themselves to a group, as far as its list of members shows them to the viewer."""
+
+
+def read_people(
+    connection: sa.Connection, viewer: int | None, ids: Iterable[int], channel_id: int | None = None
+) -> list[Person]:
     """Of these personas, those who wrote in, or belong with the viewer to, a channel that the viewer may read.
 
-    `viewer` is an account; None is a guest.
+    `viewer` is an account; None is a guest. With a channel, also what they say of themselves to its group, where the
+    viewer is a member as well.
     """
     rows = [(persona_id,) for persona_id in dict.fromkeys(ids)]
-    return [person_of(row) for row in _BY_IDS.run(connection, rows, viewer=viewer or 0)] if rows else []
+    if not rows:
+        return []
+    found = [person_of(row) for row in _BY_IDS.run(connection, rows, viewer=viewer or 0, now=now_ms())]
+    if channel_id is None or viewer is None:
+        return found
+    told = _BADGES.run(connection, rows, viewer=viewer, channel=channel_id)
+    badges: dict[int, str] = {row.persona_id: row.badge for row in told}
+    return [person._replace(group_badge=badges.get(person.id)) for person in found]
+
+
+def read_named(connection: sa.Connection, ids: Iterable[int | None]) -> dict[int, Person]:
+    """Whoever stands in what the viewer may see, as an entry or a report, wherever else these people are."""
+    rows = [(id,) for id in {id for id in ids if id is not None}]
+    return {row.persona_id: person_of(row) for row in _NAMED.run(connection, rows, now=now_ms())} if rows else {}
 
 
 def read_person(connection: sa.Connection, handle: str) -> Person | None:
     """Whoever has, or had, this handle."""
-    row = connection.execute(_BY_HANDLE, {"handle": handle}).first()
+    row = connection.execute(_BY_HANDLE, {"handle": handle, "now": now_ms()}).first()
+    return None if row is None else person_of(row)
+
+
+def read_by_account(connection: sa.Connection, account_id: int) -> Person | None:
+    """Who an account is seen as."""
+    row = connection.execute(_BY_ACCOUNT, {"id": account_id, "now": now_ms()}).first()
     return None if row is None else person_of(row)
 
 
@@ -80,7 +125,7 @@ def find_people(connection: sa.Connection, viewer: int, letters: str) -> list[Pe
     chose to be found; and who has exactly this handle.
     """
     plain = letters.strip().removeprefix("@")
-    sought = _escaped(plain)
+    sought = escaped(plain)
     rows = connection.execute(
         _BY_LETTERS,
         {
@@ -90,12 +135,14 @@ def find_people(connection: sa.Connection, viewer: int, letters: str) -> list[Pe
             "inside": f"%{sought.lower()}%",
             "titled": f"%{sought.title()}%",  # SQLite's lower() knows a to z alone
             "limit": FOUND,
+            "now": now_ms(),
         },
     )
     return [person_of(row) for row in rows]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Letters as LIKE takes them literally, with ! before what means more."""
     for sign in "!%_":
         text = text.replace(sign, "!" + sign)
     return text

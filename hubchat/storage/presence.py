@@ -1,4 +1,4 @@
-"""Who may see whose presence: people who share a group or conversation, as each has chosen.
+"""Who may see whose presence: people who share a group or conversation, as each has chosen; nobody whom one blocks.
 
 A group that anybody may join counts only with those whom its list of members shows the viewer anyhow, or joining it
 and watching somebody would tell that they are in it.
@@ -21,8 +21,10 @@ _VISIBLE: Final = Bulk(
     "JOIN membership AS theirs ON theirs.access_id = mine.access_id AND theirs.persona_id = persona.id "
     "AND theirs.state = 'member' "
     "JOIN channel ON channel.id = mine.access_id "
-    "WHERE channel.kind = 'conversation' OR (channel.kind = 'group' AND account.presence = 'shared' "
-    f"AND viewer.presence = 'shared' AND (mine.role <> 'member' OR {shown_as('theirs')}))",
+    "WHERE NOT EXISTS (SELECT 1 FROM block WHERE (block.account_id = viewer.id AND block.blocked_id = account.id) "
+    "OR (block.account_id = account.id AND block.blocked_id = viewer.id)) "
+    "AND (channel.kind = 'conversation' OR (channel.kind = 'group' AND account.presence = 'shared' "
+    f"AND viewer.presence = 'shared' AND (mine.role <> 'member' OR {shown_as('theirs')})))",
     viewer_id="bigint",
     persona_id="bigint",
 )

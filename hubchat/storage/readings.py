@@ -56,7 +56,9 @@ _LAST: Final = Bulk(
 )
 _OTHERS: Final = (
     f"entry.kind IN ({_KINDS}) AND entry.deleted_at IS NULL AND (entry.author_id IS NULL OR entry.author_id "
-    "NOT IN (SELECT persona.id FROM persona WHERE persona.account_id = :account_id))"
+    "NOT IN (SELECT persona.id FROM persona WHERE persona.account_id = :account_id UNION ALL "
+    "SELECT persona.id FROM block JOIN persona ON persona.account_id = block.blocked_id "
+    "WHERE block.account_id = :account_id))"
 )
 _UNREAD: Final = Bulk(
     "SELECT rows_.id, "

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from hubchat.storage.database import now_ms
 from hubchat.storage.members import PERSON, Person, person_of
 
 
@@ -40,6 +41,6 @@ def read_reactions(connection: sa.Connection, channel_id: int, seq: int, *, limi
             "WHERE reaction.channel_id = :id AND reaction.seq = :seq "
             "ORDER BY reaction.at, reaction.persona_id, reaction.emoji LIMIT :limit OFFSET :skip"
         ),
-        {"id": channel_id, "seq": seq, "limit": limit, "skip": skip},
+        {"id": channel_id, "seq": seq, "limit": limit, "skip": skip, "now": now_ms()},
     )
     return [ReactionRow(person_of(row), row.emoji, row.at) for row in rows]

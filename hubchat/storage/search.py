@@ -11,7 +11,6 @@ from hubchat.storage.bulk import Bulk
 from hubchat.storage.channels import ChannelRow
 from hubchat.storage.fulltext import MARKED, NO_END, Hit, Wanted, fulltext_of, id_from
 from hubchat.storage.indexing import UNSEARCHED
-from hubchat.storage.members import PERSON, Person, person_of
 from hubchat.storage.standings import Seat, read_seats
 from hubchat.wire import UNREAD_KINDS
 
@@ -42,11 +41,6 @@ _TEXTS: Final = Bulk(
     f"AND entry.kind IN ({', '.join(repr(kind) for kind in UNREAD_KINDS)})",
     channel_id="bigint",
     seq="bigint",
-)
-_PEOPLE: Final = Bulk(
-    f"SELECT {PERSON} FROM {{rows}} JOIN persona ON persona.id = rows_.id "
-    "JOIN account ON account.id = persona.account_id",
-    id="bigint",
 )
 
 
@@ -111,12 +105,6 @@ def seek(connection: sa.Connection, scope: Scope, sought: Sought, *, below: int 
     found = _read(connection, scope, hits)
     in_time = [one for one in found if sought.before is None or one.at < sought.before]
     return Round(in_time, hits[-1].id if len(hits) == limit else None)
-
-
-def read_authors(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Person]:
-    """Who wrote what was found."""
-    rows = _PEOPLE.run(connection, [(id,) for id in set(ids)])
-    return {row.persona_id: person_of(row) for row in rows}
 
 
 def _read(connection: sa.Connection, scope: Scope, hits: list[Hit]) -> list[Found]:

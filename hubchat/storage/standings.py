@@ -12,6 +12,7 @@ from hubchat.storage.channels import ChannelRow, read_channels
 _STANDINGS: Final = Bulk(
     "SELECT rows_.account_id, rows_.access_id, account.role AS hub_role, account.state AS account_state, "
     "account.presence, "
+    "CASE WHEN account.trusted THEN NULL ELSE account.created_at END AS came_at, "
     "membership.state, membership.role, membership.persona_id, membership.first_seq "
     "FROM {rows} JOIN account ON account.id = rows_.account_id "
     "LEFT JOIN membership ON membership.access_id = rows_.access_id AND membership.account_id = rows_.account_id",
@@ -21,12 +22,16 @@ _STANDINGS: Final = Bulk(
 
 
 class Stand(NamedTuple):
-    """A standing, who the account is there, the oldest entry it may have as a member, and its `presence` setting."""
+    """A standing, who the account is there, the oldest entry it may have as a member, and its `presence` setting.
+
+    `came_at`: when it came by itself (ms); None for who is trusted from the start.
+    """
 
     standing: Standing
     persona_id: int | None = None
     first_seq: int | None = None
     presence: str = "nobody"
+    came_at: int | None = None
 
     def first(self, channel: ChannelRow) -> int:
         """The oldest seq of `channel` that this account may read. `first_seq` counts in the access channel alone."""
@@ -55,7 +60,7 @@ def read_standings(connection: sa.Connection, pairs: Iterable[tuple[int, int]]) 
         if row.account_state != "active":
             continue
         standing = Standing(row.hub_role, row.state or "none", row.role or "member")
-        found[row.account_id, row.access_id] = Stand(standing, row.persona_id, row.first_seq, row.presence)
+        found[row.account_id, row.access_id] = Stand(standing, row.persona_id, row.first_seq, row.presence, row.came_at)
     return {pair: found.get(pair, STRANGER) for pair in wanted}
 
 

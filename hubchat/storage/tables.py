@@ -6,7 +6,7 @@ no `account_id` ever does.
 
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import Boolean, Column, Index, Text, UniqueConstraint, false, text
+from sqlalchemy import Boolean, Column, Index, Integer, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from hubchat.storage import duty_tables as duty_tables  # they are among every table
@@ -41,10 +41,10 @@ HANDLE_LIKENESS: Final = "replace(replace(replace(handle, '-', ''), '0', 'o'), '
 
 
 class Account(SQLModel, table=True):
-    """Who signs in. `presence`: shared, conversations or nobody. `trusted`: no newcomer's limits.
+    """Who signs in. `presence`: shared, conversations or nobody. `writing`: everyone, shared or nobody.
 
+    `trusted`: no newcomer's limits. `kind`: what they say they are here as; told to themselves alone.
     `state`: active, withdrawn (took a consent back: may export and delete itself, and agree again), disabled, erased.
-    `kind`: what they say they are here as; told to themselves alone.
     """
 
     id: int = _id()
@@ -54,6 +54,7 @@ class Account(SQLModel, table=True):
     email_confirmed_at: int | None = _at(nullable=True)
     lang: str | None = _text(nullable=True)
     presence: str = _text()
+    writing: str = Field(default="shared", sa_column=Column(Text, nullable=False, server_default="shared"))
     findable: bool
     industry: bool
     trusted: bool
@@ -157,11 +158,12 @@ class Attestation(SQLModel, table=True):
 
 
 class Block(SQLModel, table=True):
-    """`account_id` wants to hear nothing from `blocked_id`."""
+    """`account_id` wants to hear nothing from `blocked_id`. `was`: how they stood to their conversation before."""
 
     account_id: int = _ref("account.id", primary_key=True)
     blocked_id: int = _ref("account.id", primary_key=True)
     at: int = _at()
+    was: str | None = _text(nullable=True)
 
 
 class Audit(SQLModel, table=True):
@@ -184,6 +186,8 @@ class Channel(SQLModel, table=True):
     `head` and `head_at` are its newest entry's; `tail` the oldest seq kept; `open_from` the oldest seq for
     who is no member. `slug` is null where the channel has no address of its own. `keep_days`: how long what is said
     there is kept, null as long as the hub keeps it; `indexed`: search engines may list its page, while it is public.
+    `slow_s`: how long a member waits between two messages. `asking`: how many more messages a request may hold until
+    somebody accepts it; null where nobody is asked.
     """
 
     __table_args__: ClassVar[Any] = (
@@ -211,6 +215,8 @@ class Channel(SQLModel, table=True):
     created_at: int = _at()
     keep_days: int | None = None
     indexed: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    slow_s: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    asking: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
 
 
 class Alias(SQLModel, table=True):
@@ -223,7 +229,8 @@ class Alias(SQLModel, table=True):
 class Membership(SQLModel, table=True):
     """How an account stands to an access channel. `persona_id` is who they are there.
 
-    `first_seq` is the oldest entry this member may read. `word` goes with a request; `by` is who invited.
+    `first_seq` is the oldest entry this member may read. `word` goes with a request; `by` is who invited. `badge`:
+    patient or carer, where the member says so to this group alone.
     """
 
     __table_args__: ClassVar[Any] = (Index("membership_account", "account_id", "state"),)
@@ -237,6 +244,7 @@ class Membership(SQLModel, table=True):
     listed: bool
     word: str | None = _text(nullable=True)
     by: int | None = _at(nullable=True)
+    badge: str | None = _text(nullable=True)
 
 
 class Reading(SQLModel, table=True):
@@ -338,3 +346,62 @@ class Idempotency(SQLModel, table=True):
     status: int
     answer: str = _text()
     at: int = _at()
+
+
+# ---------------------------------------------------------------- safety
+
+
+class Newcomer(SQLModel, table=True):
+    """What an account that came by itself did on its first day, as far as that is limited; then the row goes."""
+
+    account_id: int = _ref("account.id", primary_key=True)
+    messages: int
+    conversations: int
+    at: int = _at()
+
+
+class Pace(SQLModel, table=True):
+    """When a member last wrote where messages are slowed; the row goes after the longest pause there is."""
+
+    channel_id: int = _ref("channel.id", primary_key=True)
+    account_id: int = _ref("account.id", primary_key=True)
+    at: int = _at()
+
+
+class Report(SQLModel, table=True):
+    """What somebody found wrong, for moderators: a message (`seq`), a person (`subject_id`) or a channel.
+
+    `queue`: `group` or `hub`, whose it is at first. `word` is why it was decided so.
+    """
+
+    __table_args__: ClassVar[Any] = (
+        Index("report_reporter", "reporter_id", "at"),
+        Index("report_queue", "queue", "access_id", "at"),
+        Index("report_decided", "decided_at"),
+    )
+    id: int = _id()
+    reporter_id: int = _ref("account.id")
+    subject_id: int | None = _ref("account.id", nullable=True)
+    persona_id: int | None = _at(nullable=True)
+    channel_id: int | None = _at(nullable=True)
+    access_id: int | None = _at(nullable=True)
+    seq: int | None = _at(nullable=True)
+    queue: str = _text()
+    reason: str = _text()
+    text: str | None = _text(nullable=True)
+    at: int = _at()
+    decision: str | None = _text(nullable=True)
+    word: str | None = _text(nullable=True)
+    decided_by: int | None = _at(nullable=True)
+    decided_at: int | None = _at(nullable=True)
+
+
+class ReportLine(SQLModel, table=True):
+    """A message as it was when it, or one beside it, was reported."""
+
+    __tablename__ = "report_line"
+    report_id: int = _ref("report.id", primary_key=True)
+    seq: int = _id()
+    author_id: int | None = _at(nullable=True)
+    at: int = _at()
+    text: str | None = _text(nullable=True)

@@ -13,6 +13,8 @@ from hubchat import access
 from hubchat.access import Action, ChannelState, GroupRole, HubRole, MemberState, Place, Presets, Standing
 
 KINDS: Final = ("public", "open", "closed", "secret", "conversation", "roster", "inbox")
+QUIET: Final = ("send", "edit", "react", "typing")
+"""What a group that moderators alone write in keeps to them."""
 
 # Words of the table. `+rank` adds the hub's moderators and administrators who are not banned there.
 PEOPLE: Final[dict[str, frozenset[str]]] = {
@@ -35,6 +37,7 @@ see                 anybody          signed-in        signed-in   let-in      le
 read                anybody          signed-in        members     members     let-in        members     members
 mark_read           signed-in        signed-in        members     members     let-in        members     members
 send                members          members          members     members     members       -           -
+send_freely         moderators       moderators       moderators  moderators  moderators    -           -
 edit                members          members          members     members     members       -           -
 react               members          members          members     members     members       -           -
 typing              members          members          members     members     members       -           -
@@ -124,6 +127,21 @@ def test_everybody_may_do_what_the_table_says_and_nothing_else(action: Action) -
         if access.can(action, standing, place_of(kind, state)) != expected(action, standing, kind, state)
     ]
     assert not wrong
+
+
+def test_where_moderators_alone_write_members_do_all_but_that() -> None:
+    actions: tuple[Action, ...] = get_args(Action)
+    for standing, kind, state in product(everybody(), access.VISIBILITIES, get_args(ChannelState)):
+        place = place_of(kind, state)
+        quiet = place._replace(presets=place.presets._replace(writers="moderators"))
+        wrong = [
+            action
+            for action in actions
+            if access.can(action, standing, quiet)
+            != (expected(action, standing, kind, state) and (action not in QUIET or standing.role != "member"))
+        ]
+        assert not wrong
+        assert access.visibility(quiet.presets) == kind
 
 
 def test_what_a_client_is_told_it_may_do_is_what_it_may_do() -> None:

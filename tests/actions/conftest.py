@@ -1,20 +1,11 @@
 """Verbs are tried on a real node, on both databases, without sockets."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.community import Community, open_community
-from tests.servers import PostgresServer
-
-
-@pytest.fixture(scope="session")
-def shared_url(postgres: PostgresServer) -> Iterator[str]:
-    """One PostgreSQL database for all these tests, which each leaves empty: a new one takes a second."""
-    name = postgres.create_database()
-    yield postgres.url(name)
-    postgres.drop_database(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

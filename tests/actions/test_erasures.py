@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from hubchat.actions import conversations, erasures, invites, members, recovery
+from hubchat.actions import conversations, erasures, invites, members, recovery, reports
 from hubchat.actions.erasures import Erasing, begin, carry_out
 from hubchat.actions.me import MeChange, change_me
 from hubchat.actions.names import likeness, require_handle
+from hubchat.actions.reports import Reported
 from hubchat.actions.tokens import make_token
 from hubchat.backups import back_up
 from hubchat.channels.items import Edit, React
@@ -66,6 +67,9 @@ async def live(hub: Community) -> tuple[Caller, Caller, int, int]:
     said = await hub.say(ben, room, f"@{MARK}-ana yes")
     await react(hub, ana, room, said)
     await react(hub, ana, room, texts[1], "💙")
+    await reports.report(node, ben, Reported("abuse", text="she wrote this", channel=room, seq=texts[1]))
+    await reports.report(node, ana, Reported("abuse", text=f"{MARK} reports", channel=room, seq=said))
+    await reports.report(node, ben, Reported("other", text="mine, beside hers", channel=talk))
     await make_token(node, ana.account_id, f"token {MARK}")
     await invites.make_link(node, ana, own)
 
@@ -104,7 +108,8 @@ async def rows(hub: Community) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_every_table_has_its_fate() -> None:
-    assert set(TABLES) == set(SQLModel.metadata.tables), "say in storage/belongings.py what becomes of it"
+    tables = {*SQLModel.metadata.tables, "fulltext", "fulltext_at"}
+    assert set(TABLES) == tables, "say in storage/belongings.py what becomes of it"
 
 
 async def test_nothing_of_theirs_is_left_in_any_table(hub: Community) -> None:

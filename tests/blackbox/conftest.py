@@ -8,6 +8,8 @@ import pytest
 from tests.blackbox.hub import Hub
 from tests.program import Program, Running
 
+UNLIMITED = {"HUBCHAT_COMMANDS_PER_10S": "0", "HUBCHAT_NEWCOMER_LIMITS": "false"}
+
 
 @pytest.fixture(scope="module")
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
@@ -15,7 +17,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
     A module runs on PostgreSQL too by `pytestmark = ON_BOTH` of `hub`.
     """
-    settings = {"HUBCHAT_COMMANDS_PER_10S": "0", **getattr(request.module, "SETTINGS", {})}
+    settings = {**UNLIMITED, **getattr(request.module, "SETTINGS", {})}
     data = tmp_path_factory.mktemp("hub") / "data"
     if getattr(request, "param", "sqlite") == "sqlite":
         yield Program(data, settings)

@@ -16,7 +16,11 @@ ARGUMENTS: Final = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-UNLIMITED: Final = {"HUBCHAT_COMMANDS_PER_10S": "0", "HUBCHAT_CONNECTIONS_PER_ADDRESS": "0"}
+UNLIMITED: Final = {
+    "HUBCHAT_COMMANDS_PER_10S": "0",
+    "HUBCHAT_CONNECTIONS_PER_ADDRESS": "0",
+    "HUBCHAT_NEWCOMER_LIMITS": "false",
+}
 
 
 @pytest.fixture(scope="session")

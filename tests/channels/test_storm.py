@@ -50,7 +50,7 @@ async def _crowd(hub: Community) -> None:
 
     def make(connection: sa.Connection) -> None:
         for number in range(MEMBERS):
-            made = insert_account(connection, NewAccount(f"crowd-{number}", f"Member {number}"), 1)
+            made = insert_account(connection, NewAccount(f"crowd-{number}", f"Member {number}", trusted=True), 1)
             assert made is not None
             insert_token(
                 connection, made.account_id,

@@ -184,6 +184,7 @@ class Site:
             "HUBCHAT_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{to_postgres.port}/{self.database}",
             "HUBCHAT_REDIS_URL": f"redis://127.0.0.1:{to_redis.port}",
             "HUBCHAT_COMMANDS_PER_10S": "0",
+            "HUBCHAT_NEWCOMER_LIMITS": "false",
         }
         options = ["--workers", str(NODES)] if self.workers else []
         node = NodeProcess(Program(data, settings), self._choice(data.name), *options)

@@ -72,7 +72,7 @@ async def test_a_foreign_host_is_421_and_a_token_without_read_is_403(hub: Served
 
 
 async def test_a_hub_for_members_only_refuses_guests(hub: Served) -> None:
-    hub.node.settings = hub.node.settings.model_copy(update={"guests": False})
+    hub.node.house.now = hub.node.house.now.model_copy(update={"guests": False})
     assert await refused(hub) == (401, "members_only")
 
 

@@ -225,9 +225,10 @@ async def test_my_channels_hold_what_a_client_draws_them_with(hub: Served) -> No
     await ada.put(f"channels/{made['id']}/messages/1/reactions/❤")
     assert (await mine(ada))[made["id"]] == {
         "id": made["id"], "kind": "group", "slug": "ours", "title": "Ours", "about": None, "lang": "en",
-        "visibility": "closed", "state": "open", "history": "all", "role": "owner", "membership": "member",
-        "members": 1, "roster": made["roster"], "requests": 0, "can": made["can"], "head": 2, "first": 1, "read_seq": 0,
-        "unread": 0, "mentions": 0, "last_at": sent["at"], "notify": None, "follow": False,
+        "visibility": "closed", "state": "open", "history": "all", "slow_s": 0, "writers": "members",
+        "role": "owner", "membership": "member", "members": 1, "roster": made["roster"], "requests": 0,
+        "can": made["can"], "head": 2, "first": 1, "read_seq": 0, "unread": 0,
+        "mentions": 0, "last_at": sent["at"], "notify": None, "follow": False,
     }  # fmt: skip
     assert {"send", "pin", "invite", "decide", "change_visibility", "delete"} <= set(made["can"])
     await ben.post("groups/ours/join", {"word": "please"})

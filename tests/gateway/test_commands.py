@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from hubchat.channels import hub as hub_module
+from hubchat.channels import repairs
 from hubchat.channels.transaction import Transaction
 from hubchat.storage.channels import ACCESS
 from hubchat.storage.database import Connection
@@ -282,7 +282,7 @@ async def test_who_comes_from_a_node_that_was_further_goes_on_from_there(hub: Co
 async def test_a_node_that_can_not_follow_sends_who_was_further_away_for_a_while(
     hub: Community, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "REACH_S", 0.1)
+    monkeypatch.setattr(repairs, "REACH_S", 0.1)
     ana = await hub.member("ana")
     room = await hub.group(ana)
     line, other = Lines(hub.node).open(ana), Lines(hub.node).open(ana)
