@@ -63,7 +63,7 @@ web/node_modules/.stamp: web/package.json web/package-lock.json | $(VENV)/.stamp
 setup: $(VENV)/.stamp-dev web/node_modules/.stamp
 
 web: web/node_modules/.stamp
-	@if [ ! -e $(STATIC)/index.html ] || [ -n "$$(find web -mindepth 1 \( -name node_modules -o -name .svelte-kit -o -name test-results \) -prune -o -newer $(STATIC)/index.html -print)" ]; then \
+	@if [ ! -e $(STATIC)/index.html ] || [ -n "$$(find web -mindepth 1 \( -name node_modules -o -name .svelte-kit -o -name paraglide -o -name test-results \) -prune -o -newer $(STATIC)/index.html -print)" ]; then \
 	    printf '\033[1m==> building the web client (half a minute at most)\033[0m\n'; \
 	    ($(NPM) run --silent build) >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }; \
 	    touch $(STATIC)/index.html; \

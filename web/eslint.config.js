@@ -4,7 +4,7 @@ import globals from 'globals';
 import ts from 'typescript-eslint';
 
 export default ts.config(
-  { ignores: ['.svelte-kit/', 'node_modules/', 'static/'] },
+  { ignores: ['.svelte-kit/', 'node_modules/', 'static/', 'src/lib/paraglide/'] },
   js.configs.recommended,
   ...ts.configs.strict,
   ...svelte.configs['flat/recommended'],

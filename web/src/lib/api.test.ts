@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ApiError, createApi } from './api';
-import { faultText, t } from './catalogue';
-import { en } from './messages/en';
 
 function answering(status: number, body: unknown, headers: Record<string, string> = {}) {
   const calls: { path: string; init: RequestInit }[] = [];
@@ -68,48 +65,5 @@ describe('the HTTP interface', () => {
   it('says offline when nothing answers', async () => {
     const api = createApi(() => Promise.reject(new TypeError('failed')));
     expect(await refusal(api.me())).toMatchObject({ code: 'offline', status: 0 });
-  });
-});
-
-describe('the catalogue', () => {
-  it('fills in names and chooses the plural', () => {
-    expect(t('connection.waiting', { count: 1 })).toContain('1 second.');
-    expect(t('connection.waiting', { count: 1234 })).toContain('1,234 seconds.');
-  });
-
-  it('says a fault by its reason, else by its code, else in general', () => {
-    expect(faultText({ code: 'conflict', reason: 'handle_taken' })).toBe(en['fault.handle_taken']);
-    expect(faultText({ code: 'conflict', reason: 'a_new_one' })).toBe(en['fault.conflict']);
-    expect(faultText({ code: 'a_new_one' })).toBe(en['fault.internal']);
-  });
-
-  it('gives the number of a fault of ours, and nothing else that came with it', () => {
-    const fault = { code: 'internal', reason: 'fault', message: 'our fault, logged as 0123456789abcdef' };
-    expect(faultText(fault)).toBe(
-      `${en['fault.internal']} ${t('fault.internal.logged', { id: '0123456789abcdef' })}`,
-    );
-    expect(faultText({ ...fault, message: 'something else' })).not.toContain('something');
-    expect(faultText({ ...fault, code: 'conflict' })).toBe(en['fault.conflict']);
-  });
-
-  it('has words for every code that the hub may answer with', () => {
-    const errors = readFileSync('../hubchat/errors.py', 'utf8');
-    const codes = [...errors.matchAll(/Reason\("(\w+)"/g)].map(([, code]) => `fault.${code}`);
-    expect(codes.length).toBeGreaterThan(50);
-    expect(codes.filter((key) => !(key in en))).toEqual([]);
-  });
-
-  it('names no reason that the hub does not know', () => {
-    const errors = readFileSync('../hubchat/errors.py', 'utf8');
-    const reasons = Object.keys(en).flatMap((key) => /^fault\.([a-z_]+)$/.exec(key)?.[1] ?? []);
-    const own = new Set(['offline', 'title']);
-    expect(reasons.filter((reason) => !own.has(reason) && !errors.includes(`"${reason}"`))).toEqual([]);
-  });
-
-  it('keeps to plain words: no exclamation marks anywhere', () => {
-    const texts = Object.values(en).flatMap((text) =>
-      typeof text === 'string' ? [text] : Object.values(text),
-    );
-    expect(texts.filter((text) => text.includes('!'))).toEqual([]);
   });
 });

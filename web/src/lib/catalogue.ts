@@ -1,32 +1,41 @@
-// Every word that the client says comes from here, by key. The keys and their parameters are typed, so that
-// a missing text or a forgotten name is an error of compilation, not a hole in a page.
-import { en } from './messages/en';
+// Every word that the client says comes from here, by key. The keys and their facts are typed by Paraglide from
+// messages/en.json, so that a missing text or a forgotten name is an error of compilation, not a hole in a page.
+import { number } from './intl';
+import { language } from './language.svelte';
 
-export type Key = keyof typeof en;
-type Text = string | { readonly one: string; readonly other: string };
-type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
-type NamesOf<K extends Key> = (typeof en)[K] extends infer T
-  ? T extends string
-    ? Names<T>
-    : 'count' | Names<T[keyof T]>
-  : never;
-type Facts<K extends Key> = [NamesOf<K>] extends [never] ? [] : [facts: Record<NamesOf<K>, string | number>];
-
-const plural = new Intl.PluralRules('en');
-const numbers = new Intl.NumberFormat('en');
+type Texts = typeof import('./paraglide/messages/_index.js');
+export type Key = keyof Texts;
+type FactsOf<K extends Key> = {
+  [Name in keyof Parameters<Texts[K]>[0]]: Name extends 'count' ? number : string | number;
+};
+type Facts<K extends Key> = [keyof FactsOf<K>] extends [never] ? [] : [facts: FactsOf<K>];
 
 /** The text of a key, with its {names} filled in; plural texts are chosen by `count`. */
 export function t<K extends Key>(key: K, ...[facts]: Facts<K>): string {
-  return fill(en[key], facts ?? {});
+  return say(key, facts ?? {}) ?? key;
 }
 
-function fill(text: Text, facts: Readonly<Record<string, string | number>>): string {
-  const form =
-    typeof text === 'string' ? text : plural.select(Number(facts.count)) === 'one' ? text.one : text.other;
-  return form.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    const fact = facts[name];
-    return fact === undefined ? whole : typeof fact === 'number' ? numbers.format(fact) : fact;
-  });
+/** Undefined where no text has this key. */
+function say(key: string, facts: Readonly<Record<string, unknown>>): string | undefined {
+  const shown = Object.entries(facts).map(([name, fact]) => [name, printable(fact)]);
+  return language.word(key)?.(Object.fromEntries(shown));
+}
+
+/** A number in a text: it chooses the plural as what it is, and is read as the language writes it. */
+class Shown {
+  constructor(private readonly value: number) {}
+
+  valueOf(): number {
+    return this.value;
+  }
+
+  toString(): string {
+    return number(this.value);
+  }
+}
+
+function printable(fact: unknown): string | Shown {
+  return typeof fact === 'number' ? new Shown(fact) : String(fact);
 }
 
 /**
@@ -39,14 +48,9 @@ export function faultText(fault: {
   message?: string;
   facts?: Record<string, unknown>;
 }): string {
-  const texts: Partial<Record<string, Text>> = en;
-  const text = texts[`fault.${fault.reason}`] ?? texts[`fault.${fault.code}`] ?? en['fault.internal'];
-  const facts = Object.entries(fault.facts ?? {}).map(([name, fact]) => [name, printable(fact)]);
-  const said = fill(text, Object.fromEntries(facts));
+  const facts = fault.facts ?? {};
+  const said =
+    say(`fault.${fault.reason}`, facts) ?? say(`fault.${fault.code}`, facts) ?? t('fault.internal');
   const id = fault.code === 'internal' && /\blogged as ([0-9a-f]{16})$/.exec(fault.message ?? '')?.[1];
   return id ? `${said} ${t('fault.internal.logged', { id })}` : said;
-}
-
-function printable(fact: unknown): string | number {
-  return typeof fact === 'number' ? fact : String(fact);
 }

@@ -2,6 +2,7 @@
 // outbox, what was read.
 import { ApiError, api, type HubInfo, type Me, type Signup } from './api';
 import { codes } from './codes.svelte';
+import { language } from './language.svelte';
 import { forget } from './markdown';
 import { rooms } from './rooms.svelte';
 import { Store } from './stored';
@@ -83,6 +84,9 @@ export class Session {
 
   async changeMe(change: Parameters<typeof api.changeMe>[0]): Promise<void> {
     this.me = await api.changeMe(change);
+    if (change.lang === undefined) return;
+    await language.follow(this.me.lang ?? null);
+    this.tabs?.postMessage('changed');
   }
 
   /** Asks the hub once more what it tells me of myself: whether I am `confirmed` changes with time. */
@@ -115,7 +119,9 @@ export class Session {
   private async check(): Promise<void> {
     try {
       clearTimeout(this.timer);
-      this.became(await this.look());
+      const me = await this.look();
+      await language.follow(me?.lang ?? null);
+      this.became(me);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.state === 'loading' || this.state === 'unreachable') this.tryLater();

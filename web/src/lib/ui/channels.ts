@@ -3,7 +3,7 @@ import type { Channel, Person, Visibility } from '$lib/api';
 import { t } from '$lib/catalogue';
 import { rooms, type Told } from '$lib/rooms.svelte';
 import { session } from '$lib/session.svelte';
-import { isolate, listed } from './names';
+import { isolate, listed, strung } from './names';
 
 /** Everybody in a conversation but me. */
 export function othersIn(channel: Channel): Person[] {
@@ -14,7 +14,7 @@ export function othersIn(channel: Channel): Person[] {
 export function titleOf(channel: Channel): string {
   if (channel.title) return channel.title;
   const names = othersIn(channel).map((person) => person.name);
-  return names.length ? names.join(', ') : t('conversations.self');
+  return names.length > 1 ? strung(names) : (names[0] ?? t('conversations.self'));
 }
 
 export function pathOf(channel: Channel): string {

@@ -3,7 +3,7 @@ import type { Person } from '$lib/api';
 import { t } from '$lib/catalogue';
 import type { Reaction } from '$lib/message';
 import { rooms } from '$lib/rooms.svelte';
-import { isolate, listed } from '../names';
+import { listed, strung } from '../names';
 
 export function nameOf(person: Person | undefined): string {
   if (!person) return t('message.unknown-person');
@@ -14,7 +14,5 @@ export function nameOf(person: Person | undefined): string {
 export function whoReacted({ people, count }: Reaction): string {
   const names = people.map((id) => nameOf(rooms.person(id)));
   const others = count - names.length;
-  return others > 0
-    ? t('reaction.others', { names: names.map(isolate).join(', '), count: others })
-    : listed(names);
+  return others > 0 ? t('reaction.others', { names: strung(names), count: others }) : listed(names);
 }
