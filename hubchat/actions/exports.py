@@ -141,10 +141,10 @@ _WORDS: Final = {
         "nothing": "Nothing.", "reply": "in reply to message {seq}", "former": "before, {at}:",
     },
     "de": {
-        "title": "Was {hub} über dich speichert", "made": "Stand {at}. Dasselbe als JSON steht in den anderen Dateien.",
-        "account": "Konto", "consents": "Womit du einverstanden warst", "sessions": "Wo du angemeldet bist",
-        "memberships": "Gruppen und Gespräche", "blocks": "Wen du blockierst", "reports": "Was du gemeldet hast",
-        "messages": "Was du geschrieben hast",
+        "title": "Was {hub} über Sie speichert", "made": "Stand {at}. Dasselbe als JSON steht in den anderen Dateien.",
+        "account": "Konto", "consents": "Womit Sie einverstanden waren", "sessions": "Wo Sie angemeldet sind",
+        "memberships": "Gruppen und Gespräche", "blocks": "Wen Sie blockieren", "reports": "Was Sie gemeldet haben",
+        "messages": "Was Sie geschrieben haben",
         "nothing": "Nichts.", "reply": "als Antwort auf Nachricht {seq}", "former": "zuvor, {at}:",
     },
 }  # fmt: skip
