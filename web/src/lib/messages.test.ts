@@ -17,7 +17,7 @@ const read = (tag: string): Texts => JSON.parse(readFileSync(`messages/${tag}.js
 const LANGUAGES = Object.fromEntries(TAGS.map((tag) => [tag, read(tag)])) as Record<Tag, Texts>;
 const { en } = LANGUAGES;
 const ERRORS = readFileSync('../hubchat/errors.py', 'utf8');
-const REASONS = [...ERRORS.matchAll(/^ {4}"(\w+)": Reason\("(\w+)"/gm)].map(([, reason, code]) => ({
+const REASONS = [...ERRORS.matchAll(/^ {4}"(\w+)": Reason\(\s*"(\w+)"/gm)].map(([, reason, code]) => ({
   reason: String(reason),
   code: String(code),
 }));
