@@ -28,7 +28,11 @@ async def test_anybody_reads_what_holds_in_the_nearest_language(hub: Served) -> 
     guest = await hub.client()
     items = (await guest.get("policies")).json()["items"]
     assert [(item["name"], item["langs"]) for item in items] == [("privacy", ["de", "en"]), ("rules", ["de", "en"])]
-    for lang, word in (("de-AT", "Wer diesen Hub betreibt"), ("en", "Whoever runs this hub"), ("xx", "Whoever runs")):
+    for lang, word in (
+        ("de-AT", "Wer diese Gemeinschaft betreibt"),
+        ("en", "Whoever runs this hub"),
+        ("xx", "Whoever runs"),
+    ):
         shown = (await guest.get(f"policies/privacy?lang={lang}")).json()
         assert word in shown["text"]
         assert shown["version"] == items[0]["version"]

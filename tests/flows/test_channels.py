@@ -226,6 +226,7 @@ async def test_my_channels_hold_what_a_client_draws_them_with(hub: Served) -> No
     assert (await mine(ada))[made["id"]] == {
         "id": made["id"], "kind": "group", "slug": "ours", "title": "Ours", "about": None, "lang": "en",
         "visibility": "closed", "state": "open", "history": "all", "slow_s": 0, "writers": "members",
+        "keep_days": None, "indexed": False,
         "role": "owner", "membership": "member", "members": 1, "roster": made["roster"], "requests": 0,
         "can": made["can"], "head": 2, "first": 1, "read_seq": 0, "unread": 0,
         "mentions": 0, "last_at": sent["at"], "notify": None, "follow": False,

@@ -81,13 +81,13 @@ def test_nothing_stays_open_in_a_peers_configuration(tmp_path: Path, source: str
     assert not re.search(r"^[^#]*@[A-Z_]+@", written, re.MULTILINE)
 
 
-def test_the_databases_that_are_compared_are_set_alike(tmp_path: Path) -> None:
-    named = re.findall(r'"(\w+)=([\w-]+)"', (settings.HERE / "socketio/server.js").read_text())
-    assert {"journal_mode", "synchronous", "cache_size", "wal_autocheckpoint"} <= {name for name, _ in named}
+def test_the_databases_that_are_compared_keep_what_they_hold_alike(tmp_path: Path) -> None:
+    """How much of it they hold in memory, and when they write it back, is what suits each best."""
+    named = dict(re.findall(r'"(\w+)=([\w-]+)"', (settings.HERE / "socketio/server.js").read_text()))
     engine = sqlite_engine(tmp_path / "ours.db")
     with sqlite3.connect(tmp_path / "theirs.db") as theirs, engine.connect() as ours:
-        for name, value in named:
-            theirs.execute(f"PRAGMA {name}={value}")
+        for name in ("journal_mode", "synchronous"):
+            theirs.execute(f"PRAGMA {name}={named[name]}")
             assert ours.exec_driver_sql(f"PRAGMA {name}").scalar() == theirs.execute(f"PRAGMA {name}").fetchone()[0]
     theirs.close()
     engine.dispose()

@@ -1,4 +1,4 @@
-// A room as Socket.IO's chat tutorial builds it: store, emit to the room, acknowledge. SQLite set as hubchat's is,
+// A room as Socket.IO's chat tutorial builds it: store, emit to the room, acknowledge. SQLite as durable as hubchat's,
 // each INSERT its own transaction. Usage: node server.js PORT DATABASE.
 import { createServer } from "node:http";
 import { DatabaseSync } from "node:sqlite";
