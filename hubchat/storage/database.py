@@ -28,7 +28,8 @@ CLOCK_MS: Final = {
 class Unavailable(HubError):
     """The database can't be reached, is full, read-only or locked. Nothing was stored.
 
-    `cause` is for operators: SQLite's name of the error, or PostgreSQL's SQLSTATE; empty where nothing answered.
+    `cause` is for operators: SQLite's name of the error, or PostgreSQL's SQLSTATE, or what postgres.py calls what has
+    none; empty where nothing answered.
     """
 
     def __init__(self, cause: str = "") -> None:

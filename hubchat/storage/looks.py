@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hubchat.errors import HubError
 from hubchat.storage.database import CLOCK_MS, Unavailable
 from hubchat.storage.indexing import read_behind
-from hubchat.storage.postgres import FORBIDDEN
+from hubchat.storage.postgres import ENCODING, FORBIDDEN
 from hubchat.storage.schema import is_current
 
 NONE: Final = "none"
@@ -35,6 +35,11 @@ ADVICE: Final = (
     ("3D", "PostgreSQL has no such database", "make it (createdb), or see its name in HUBCHAT_DATABASE_URL"),
     (FORBIDDEN, "this user may not write in the database", "make the user its owner: ALTER DATABASE ... OWNER TO ..."),
     ("25", "PostgreSQL is read-only", "name the server that is written to in HUBCHAT_DATABASE_URL"),
+    (
+        ENCODING,
+        "the database's encoding is not UTF8, so it can't keep what members write",
+        "make another: createdb --encoding UTF8 --template template0",
+    ),
     ("53", "PostgreSQL has no room, or no connection left", "see its disk, its memory and max_connections"),
     ("", "the database can't be reached", "see that it runs, and the host and port in HUBCHAT_DATABASE_URL"),
 )

@@ -76,7 +76,11 @@ class PostgresDatabase:
 
         @sa.event.listens_for(self.engine.sync_engine, "connect")
         def know(connection: Any, _record: object) -> None:
-            self._lines.add(connection.driver_connection)
+            line = connection.driver_connection
+            if line.get_settings().server_encoding != "UTF8":  # which the server tells each who comes
+                line.terminate()
+                raise Unavailable(ENCODING)
+            self._lines.add(line)
 
     async def read(self, work: Work[T]) -> T:
         self.reads += 1
@@ -192,6 +196,7 @@ _GONE: Final = frozenset({"08", "53", "57", "58", "25", "XX", "28", "3D"})
 
 
 FORBIDDEN: Final = "42501"  # the hub's user may not: the database is somebody else's
+ENCODING: Final = "encoding"  # the database can't keep every text: no SQLSTATE, for PostgreSQL does not mind
 
 _LOCKED: Final = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs of a lock that was not had in time, of a deadlock, and of a conflict."""

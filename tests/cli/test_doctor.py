@@ -209,6 +209,31 @@ def test_a_postgresql_that_lets_the_hub_do_nothing_says_why(hubchat: Call, postg
     postgres.execute("DROP ROLE reader")
 
 
+def told_by_both(hubchat: Call, url: str) -> str:
+    """What is wrong with a database, which `serve` and `doctor` say in the same words; the latter looks at the rest."""
+    port = str(free_port())
+    started, looked = (hubchat(word, "--port", port, "--database-url", url) for word in ("serve", "doctor"))
+    assert (started.code, looked.code) == (1, 1)
+    assert (started.out, started.err.count("\n")) == ("", 1)
+    assert f"port {port}: free" in looked.out
+    told = started.err.removeprefix("hubchat: ").removesuffix("\n")
+    said, _, todo = told.partition("; ")
+    assert f"wrong database: {said}\n      {todo}" in looked.out
+    return told
+
+
+def test_a_postgresql_that_cannot_keep_every_text_is_refused(hubchat: Call, postgres: PostgresServer) -> None:
+    postgres.execute("CREATE DATABASE narrow ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
+    try:
+        told = told_by_both(hubchat, postgres.url("narrow"))
+    finally:
+        postgres.drop_database("narrow")
+    assert told == (
+        "the database's encoding is not UTF8, so it can't keep what members write; "
+        "make another: createdb --encoding UTF8 --template template0"
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [(b"HTTP/1.1 200 OK\r\n\r\n", "a hub is running there"), (b"220 mail ESMTP\r\n", "another program has it")],
