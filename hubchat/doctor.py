@@ -26,6 +26,7 @@ DISK_BYTES: Final = 1 << 30  # a busy hub writes some 100 MB a day: a week's war
 FILES: Final = 4_096  # each connection is one; an ordinary machine grants this much
 SKEW_MS: Final = 2_000  # beyond it, entries of several machines lie out of order for those who read their times
 ANSWER_S: Final = 2.0
+MEND: Final = "mend the setting; docs/operating.md has them all"
 BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)  # a clock before this release is wrong
 
 
@@ -52,7 +53,7 @@ def _findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
     try:
         settings = read_settings()
     except OperatorError as error:
-        yield Finding("settings", str(error), "mend the setting; docs/operating.md has them all")
+        yield Finding("settings", str(error), MEND)
         return
     yield from settings_found(settings)
     if settings.traces is not None and not is_installed():
@@ -93,7 +94,10 @@ def folder_found(settings: Settings) -> Finding:
 
 async def database_found(settings: Settings) -> list[Finding]:
     """Whether the database answers, with a schema that this hubchat knows, and whether its clock agrees with ours."""
-    database = open_database(settings.database_url, settings.data)
+    try:
+        database = open_database(settings.database_url, settings.data)
+    except OperatorError as error:
+        return [Finding("database", str(error), MEND), clock_found(None)]
     kind = "SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL"
     try:
         if isinstance(database, SqliteDatabase) and not os.access(database.path, os.F_OK):  # asked, it would be made
@@ -122,7 +126,7 @@ async def bus_found(url: str) -> Finding:
     try:
         bus = RedisBus(servers_at(url), log_id=0, node=new_id())
     except OperatorError as error:
-        return Finding("bus", str(error), "mend the setting; docs/operating.md has them all")
+        return Finding("bus", str(error), MEND)
     await bus.open(_Deaf())
     try:
         if bus.is_ok:

@@ -138,7 +138,11 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _a_database(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("postgresql", "postgres", "sqlite"):
+        if value is None:
+            return None
+        scheme = urlsplit(value).scheme
+        is_file = scheme == "sqlite" and value.partition("///")[2].strip("/") != ""
+        if scheme not in ("postgresql", "postgres") and not is_file:
             raise ValueError("want postgresql://… or sqlite:///…")
         return value
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hubchat.errors import HubError
 from hubchat.storage.database import CLOCK_MS, Unavailable
 from hubchat.storage.indexing import read_behind
-from hubchat.storage.postgres import ENCODING, FORBIDDEN
+from hubchat.storage.postgres import ENCODING, FORBIDDEN, NO_TLS, TLS_BROKEN, UNTRUSTED
 from hubchat.storage.schema import is_current
 
 NONE: Final = "none"
@@ -41,6 +41,17 @@ ADVICE: Final = (
         "make another: createdb --encoding UTF8 --template template0",
     ),
     ("53", "PostgreSQL has no room, or no connection left", "see its disk, its memory and max_connections"),
+    (
+        NO_TLS,
+        "PostgreSQL speaks no TLS, which sslmode in HUBCHAT_DATABASE_URL asks for",
+        "switch it on there (ssl = on), or leave sslmode out where the line is safe",
+    ),
+    (
+        UNTRUSTED,
+        "PostgreSQL's certificate is none that sslrootcert vouches for, or is another host's",
+        "see sslrootcert and the host in HUBCHAT_DATABASE_URL",
+    ),
+    (TLS_BROKEN, "PostgreSQL and this hub find no TLS that suits both", "see its log, and sslcert and sslkey"),
     ("", "the database can't be reached", "see that it runs, and the host and port in HUBCHAT_DATABASE_URL"),
 )
 """How a cause begins, what it means, what to do; the first that fits."""

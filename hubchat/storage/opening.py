@@ -1,6 +1,7 @@
 """Which database an address names, opened."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hubchat.storage.database import Database
 from hubchat.storage.postgres import PostgresDatabase
@@ -8,7 +9,10 @@ from hubchat.storage.sqlite import SqliteDatabase
 
 
 def open_database(url: str | None, folder: Path, *, patient: bool = False) -> Database:
-    """The database at `url`, or SQLite in `folder`. A patient one waits for locks, and for what takes minutes."""
+    """The database at `url`, or SQLite in `folder`. A patient one waits for locks, and for what takes minutes.
+
+    Raises SettingsError for an address that can't be meant.
+    """
     path = sqlite_path(url, folder)
     return PostgresDatabase(url or "", patient=patient) if path is None else SqliteDatabase(path)
 
@@ -17,4 +21,4 @@ def sqlite_path(url: str | None, folder: Path) -> Path | None:
     """The file that a database is; None where a server keeps it."""
     if url is None:
         return folder / "hubchat.db"
-    return Path(url.split("///", 1)[1]) if url.startswith("sqlite") else None
+    return Path(url.split("///", 1)[1]) if urlsplit(url).scheme == "sqlite" else None

@@ -2,17 +2,20 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Coroutine
 from typing import Any, Final, Literal, TypeVar
 from weakref import WeakSet
 
 import sqlalchemy as sa
+from asyncpg.exceptions import TargetServerAttributeNotMatched  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, MultipleResultsFound, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hubchat.errors import HubError
 from hubchat.storage.database import Locked, OutcomeUnknown, Unavailable, Work, cause_of, told
+from hubchat.storage.postgres_address import read_address
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,6 +47,7 @@ class PostgresDatabase:
     dialect: Literal["sqlite", "postgresql"] = "postgresql"
 
     def __init__(self, url: str, *, patient: bool = False) -> None:
+        """Raises SettingsError for an address that can't be meant."""
         self.url = url
         self.reads = 0
         self.is_left = False
@@ -56,8 +60,9 @@ class PostgresDatabase:
             "idle_in_transaction_session_timeout": "30000",
             **PLANS,
         }
+        address = read_address(url)
         self.engine: AsyncEngine = create_async_engine(
-            asyncpg_url(url),
+            address.url,
             hide_parameters=True,  # they are members' words
             pool_size=POOL,
             max_overflow=0,
@@ -66,8 +71,10 @@ class PostgresDatabase:
             connect_args={
                 "timeout": CONNECT_S,
                 "command_timeout": None if patient else STATEMENT_MS / 1000 + 2,
+                **address.options,
                 "server_settings": {
                     "application_name": "hubchat",
+                    **address.settings,
                     "synchronous_commit": "on",
                     **({} if patient else limits),
                 },
@@ -185,18 +192,24 @@ class PostgresDatabase:
             isinstance(error, DBAPIError)
             and (error.connection_invalidated or sqlstate(error)[:2] in _GONE or sqlstate(error) == FORBIDDEN)
         )
+        if isinstance(getattr(error, "orig", error).__cause__, TargetServerAttributeNotMatched):
+            return Unavailable(READ_ONLY)  # none of several hosts is as target_session_attrs asks
         if not gone:
             return error
         log.warning("database: %s", told(error))
-        return Unavailable(cause_of(error))
+        return Unavailable(cause_of(error) or tls_cause(error))
 
 
 _GONE: Final = frozenset({"08", "53", "57", "58", "25", "XX", "28", "3D"})
 """SQLSTATE classes of a server that is away, full, shutting down or read-only, or lets nobody in."""
 
 
+READ_ONLY: Final = "25006"
 FORBIDDEN: Final = "42501"  # the hub's user may not: the database is somebody else's
-ENCODING: Final = "encoding"  # the database can't keep every text: no SQLSTATE, for PostgreSQL does not mind
+NO_TLS: Final = "tls_none"  # what has no SQLSTATE has names of ours: the server speaks none,
+UNTRUSTED: Final = "tls_untrusted"  # shows a certificate that proves nothing,
+TLS_BROKEN: Final = "tls"  # or does not understand us
+ENCODING: Final = "encoding"  # the database can't keep every text
 
 _LOCKED: Final = frozenset({"55P03", "40P01", "40001"})
 """SQLSTATEs of a lock that was not had in time, of a deadlock, and of a conflict."""
@@ -207,9 +220,10 @@ def sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-def asyncpg_url(url: str) -> sa.URL:
-    """`postgres://` and `postgresql://`, as people write them, for asyncpg, which calls `sslmode` `ssl`."""
-    made = sa.make_url(url.replace("postgres://", "postgresql://", 1))
-    if (mode := made.query.get("sslmode")) is not None:
-        made = made.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
-    return made.set(drivername="postgresql+asyncpg")
+def tls_cause(error: Exception) -> str:
+    """What was wrong with TLS; empty where nothing was."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UNTRUSTED
+    if isinstance(error, ssl.SSLError):
+        return TLS_BROKEN
+    return NO_TLS if isinstance(error, ConnectionError) and "rejected SSL" in str(error) else ""  # asyncpg's words

@@ -235,6 +235,38 @@ def test_a_postgresql_that_cannot_keep_every_text_is_refused(hubchat: Call, post
 
 
 @pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (":99999/hub", "want postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with a port from 1 to 65535 or none"),
+        ("/hub?foo=a-secret-word", "after its ? these can be set, and nothing else: host, port"),
+        ("/hub?sslmode=verify-ful", "sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"),
+        ("/hub?sslmode=verify-full&sslrootcert=/nowhere.crt", "the file of sslrootcert can't be read (no such file"),
+    ],
+)
+def test_a_wrong_address_is_one_line_for_both(hubchat: Call, rest: str, said: str) -> None:
+    port = str(free_port())
+    url = f"postgresql://hub:a-secret-word@127.0.0.1{rest}"
+    started, looked = (hubchat(word, "--port", port, "--database-url", url) for word in ("serve", "doctor"))
+    assert (started.code, looked.code) == (1, 1)
+    assert started.err.startswith(f"hubchat: HUBCHAT_DATABASE_URL: {said}")
+    assert started.err.count("\n") == 1
+    assert f"wrong database: {started.err.removeprefix('hubchat: ')}      mend the setting" in looked.out
+    assert f"port {port}: free" in looked.out
+    assert "a-secret-word" not in started.err + looked.out + looked.err
+
+
+def test_a_postgresql_without_tls_that_is_asked_for_it_says_so(hubchat: Call, postgres: PostgresServer) -> None:
+    told = told_by_both(hubchat, postgres.url("postgres") + "?sslmode=require")
+    assert told.startswith("PostgreSQL speaks no TLS, which sslmode in HUBCHAT_DATABASE_URL asks for")
+
+
+@pytest.mark.parametrize("url", ["sqlite:", "sqlite:hub.db", "sqlite://hub.db", "sqlite:///"])
+def test_an_address_that_names_no_file_is_refused(hubchat: Call, url: str) -> None:
+    told = hubchat("serve", "--database-url", url)
+    assert (told.code, told.err) == (1, "hubchat: HUBCHAT_DATABASE_URL: want postgresql://… or sqlite:///…\n")
+
+
+@pytest.mark.parametrize(
     ("answer", "expected"),
     [(b"HTTP/1.1 200 OK\r\n\r\n", "a hub is running there"), (b"220 mail ESMTP\r\n", "another program has it")],
 )
