@@ -52,6 +52,18 @@ class Advice(NamedTuple):
 
 def advise(settings: Settings) -> list[Advice]:
     """What an operator should know of the hub's addresses. None of it keeps the hub from starting."""
+    return [*_of_home(settings), *_of_proxies(settings)]
+
+
+def _of_proxies(settings: Settings) -> list[Advice]:
+    named = [ipaddress.ip_network(one) for one in map(str.strip, settings.trusted_proxies.split(",")) if one]
+    if all(network.prefixlen > 0 for network in named):
+        return []
+    said = "HUBCHAT_TRUSTED_PROXIES is everybody, so whoever comes may say that they come from elsewhere"
+    return [Advice(said, "set it to the proxy's address alone")]
+
+
+def _of_home(settings: Settings) -> list[Advice]:
     host = urlsplit(settings.url or "").hostname or ""
     if settings.url is None and not is_loopback(settings.host):
         return [Advice("HUBCHAT_URL is not set, so only http://localhost is answered", "set it to the hub's address")]

@@ -20,11 +20,13 @@ from hubchat.settings import Settings
 from hubchat.storage.database import Unavailable, new_id, now_ms
 from hubchat.storage.looks import NONE, Look, explain, look
 from hubchat.storage.opening import open_database
+from hubchat.storage.postgres import READ_ONLY
 from hubchat.storage.sqlite import SqliteDatabase
 
 DISK_BYTES: Final = 1 << 30  # a busy hub writes some 100 MB a day: a week's warning
 FILES: Final = 4_096  # each connection is one; an ordinary machine grants this much
 SKEW_MS: Final = 2_000  # beyond it, entries of several machines lie out of order for those who read their times
+WORKERS_A_CORE: Final = 4  # a worker fills a core when it is busy; some more than there are cores do no harm
 ANSWER_S: Final = 2.0
 MEND: Final = "mend the setting; docs/operating.md has them all"
 BUILT: Final = datetime(2026, 11, 1, tzinfo=UTC)  # a clock before this release is wrong
@@ -56,6 +58,7 @@ def _findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
         yield Finding("settings", str(error), MEND)
         return
     yield from settings_found(settings)
+    yield from machine_found(settings)
     if settings.traces is not None and not is_installed():
         yield Finding("traces", TracesMissing.said, TracesMissing.todo)
     yield folder_found(settings)
@@ -74,6 +77,24 @@ def settings_found(settings: Settings) -> list[Finding]:
     return [
         Finding("settings", said + (" (HUBCHAT_URL is not set: this machine alone)" if settings.url is None else ""))
     ]
+
+
+def machine_found(settings: Settings) -> list[Finding]:
+    """What is set beyond this machine; nothing where all fits."""
+    cores, memory_bytes = os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    told = []
+    if settings.workers > WORKERS_A_CORE * cores:
+        todo = f"set HUBCHAT_WORKERS to {cores}, one a core: more take memory and turns from each other"
+        told.append(Finding("machine", f"{settings.workers} workers share {cores} cores", todo))
+    hashing_bytes = settings.argon2_memory_kib * 1024 * settings.password_threads
+    for bytes_each, what, name in (
+        (hashing_bytes, "hashing passwords", "HUBCHAT_ARGON2_MEMORY_KIB and HUBCHAT_PASSWORD_THREADS"),
+        (settings.recent_bytes, "keeping newest entries", "HUBCHAT_RECENT_BYTES"),
+    ):
+        if (wanted := bytes_each * settings.workers) > memory_bytes:
+            said = f"{what} may take {wanted >> 20:,} MB, and there are {memory_bytes >> 20:,}"
+            told.append(Finding("machine", said, f"lower {name}: a hub without memory is ended by the system"))
+    return told
 
 
 def folder_found(settings: Settings) -> Finding:
@@ -96,6 +117,8 @@ async def database_found(settings: Settings) -> list[Finding]:
     """Whether the database answers, with a schema that this hubchat knows, and whether its clock agrees with ours."""
     try:
         database = open_database(settings.database_url, settings.data)
+    except FolderError as error:
+        return [Finding("database", error.said, error.todo), clock_found(None)]
     except OperatorError as error:
         return [Finding("database", str(error), MEND), clock_found(None)]
     kind = "SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL"
@@ -105,6 +128,8 @@ async def database_found(settings: Settings) -> list[Finding]:
         if isinstance(database, SqliteDatabase) and not os.access(database.path, os.W_OK):  # reading would go well
             raise Unavailable("SQLITE_READONLY")
         seen = await database.read(look)
+        if seen.is_read_only:
+            raise Unavailable(READ_ONLY)
     except Unavailable as error:
         return [Finding("database", *explain(error)), clock_found(None)]
     finally:

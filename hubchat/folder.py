@@ -62,6 +62,22 @@ def try_folder(folder: Path) -> None:
         raise _refused(folder, error) from None
 
 
+def require_place(file: Path) -> None:
+    """Raises FolderError where a database that HUBCHAT_DATABASE_URL names can't be made or written."""
+    folder = file.parent
+    try:
+        _try_writing(folder)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        if error.errno == errno.ENOSPC:
+            todo = "make room on its disk"
+        elif error.errno == errno.ENOENT:
+            todo = "make it, or name another file in HUBCHAT_DATABASE_URL"
+        else:
+            todo = "give it to the user that runs the hub, or name another file in HUBCHAT_DATABASE_URL"
+        raise FolderError(f"the database's folder {folder} can't be written ({why})", todo) from None
+
+
 def require_ours(file: Path) -> None:
     """Raises FolderError where root would write beside a hub that another user runs.
 

@@ -23,7 +23,7 @@ from hubchat.addresses import advise, home
 from hubchat.api.pages import STATIC
 from hubchat.demo.ground import open_demo, open_ground
 from hubchat.errors import OperatorError
-from hubchat.folder import PID, hold, open_folder
+from hubchat.folder import PID, hold, open_folder, require_place
 from hubchat.jobs.queue import Queue
 from hubchat.jobs.table import KINDS
 from hubchat.node import Node, open_node
@@ -118,12 +118,16 @@ def _listen(settings: Settings) -> list[socket.socket]:
 
 
 def hold_database(settings: Settings) -> AbstractContextManager[None]:
-    """Keeps a second hub from a SQLite file: members of one would not see who is at the other. Raises Held.
+    """Keeps a second hub from a SQLite file: members of one would not see who is at the other. Raises FolderError.
 
     Commands work beside it. Nodes on PostgreSQL are made to be several, and may share a data folder too.
     """
     file = sqlite_path(settings.database_url, settings.data)
-    return nullcontext() if file is None else hold(file.with_name(PID))
+    if file is None:
+        return nullcontext()
+    if settings.database_url is not None:
+        require_place(file)
+    return hold(file.with_name(PID))
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -29,7 +29,7 @@ REDIS_PORT: Final = 6379
 TLS: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 SENTINEL: Final = "sentinel_"
 SHAPES: Final = (
-    "redis://HOST:PORT, rediss://… with TLS, unix:///PATH, redis+sentinel://HOST:PORT,…/SERVICE or "
+    "redis://HOST:PORT[/NUMBER], rediss://… with TLS, unix:///PATH, redis+sentinel://HOST:PORT,…/SERVICE or "
     "redis+cluster://HOST:PORT,…"
 )
 
@@ -72,6 +72,9 @@ class One:
 
     def __init__(self, url: str) -> None:
         self.names = ["redis"]
+        parts = urlsplit(url)
+        if parts.scheme != "unix" and parts.path.strip("/"):
+            int(parts.path.strip("/"))  # redis-py takes what is no number for the first database
         self._pool: ConnectionPool = ConnectionPool.from_url(url, **_options())
         self.connection(self.names[0])  # what the address says wrongly of it shows here
 

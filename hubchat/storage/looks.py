@@ -34,7 +34,11 @@ ADVICE: Final = (
     ),
     ("3D", "PostgreSQL has no such database", "make it (createdb), or see its name in HUBCHAT_DATABASE_URL"),
     (FORBIDDEN, "this user may not write in the database", "make the user its owner: ALTER DATABASE ... OWNER TO ..."),
-    ("25", "PostgreSQL is read-only", "name the server that is written to in HUBCHAT_DATABASE_URL"),
+    (
+        "25",
+        "PostgreSQL is read-only",
+        "name the server that is written to in HUBCHAT_DATABASE_URL, or see default_transaction_read_only",
+    ),
     (
         ENCODING,
         "the database's encoding is not UTF8, so it can't keep what members write",
@@ -59,12 +63,13 @@ ADVICE: Final = (
 
 class Look(NamedTuple):
     """A database that answers: its time (ms), the schema it has, and whether this hubchat can work on that one;
-    and how many entries the index of texts has not seen."""
+    how many entries the index of texts has not seen; and whether it can't be written to."""
 
     now_ms: int
     schema: str
     is_known: bool
     unindexed: int = 0
+    is_read_only: bool = False
 
 
 def explain(error: HubError) -> tuple[str, str]:
@@ -83,4 +88,11 @@ def look(connection: sa.Connection) -> Look:
     is_known = found is None or found in known or is_current(connection)
     now = connection.execute(sa.text(f"SELECT {CLOCK_MS[connection.dialect.name]}")).scalar_one()
     behind = read_behind(connection) if sa.inspect(connection).has_table("fulltext_at") else {}
-    return Look(now, found or NONE, is_known, sum(behind.values()))
+    return Look(now, found or NONE, is_known, sum(behind.values()), _is_read_only(connection))
+
+
+def _is_read_only(connection: sa.Connection) -> bool:
+    """Whether PostgreSQL is a standby, or set so. Of SQLite the file's rights tell."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hubchat.folder import require_place
 from hubchat.storage.database import Database
 from hubchat.storage.postgres import PostgresDatabase
 from hubchat.storage.sqlite import SqliteDatabase
@@ -11,10 +12,14 @@ from hubchat.storage.sqlite import SqliteDatabase
 def open_database(url: str | None, folder: Path, *, patient: bool = False) -> Database:
     """The database at `url`, or SQLite in `folder`. A patient one waits for locks, and for what takes minutes.
 
-    Raises SettingsError for an address that can't be meant.
+    Raises SettingsError for an address that can't be meant, FolderError for one where no file can be.
     """
     path = sqlite_path(url, folder)
-    return PostgresDatabase(url or "", patient=patient) if path is None else SqliteDatabase(path)
+    if path is None:
+        return PostgresDatabase(url or "", patient=patient)
+    if url is not None:  # else it is the data folder's, which is looked at by itself
+        require_place(path)
+    return SqliteDatabase(path)
 
 
 def sqlite_path(url: str | None, folder: Path) -> Path | None:

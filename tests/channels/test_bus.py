@@ -404,6 +404,7 @@ async def test_a_user_of_sentinels_own_is_named_beside_its_password() -> None:
     "url",
     [
         "redis://127.0.0.1:port", "redis://127.0.0.1:99999", "redis://127.0.0.1?colour=blue",
+        "redis://127.0.0.1/main", "rediss://127.0.0.1:6379/1/2",
         "redis+sentinel://127.0.0.1:26379", "redis+sentinel://127.0.0.1/main/db", "redis+sentinel://:26379/main",
         "redis+sentinel://127.0.0.1/main?colour=blue", "redis+sentinel://127.0.0.1/main?ssl_ca_certs=ca.pem",
         "redis+cluster://127.0.0.1?sentinel_password=a-secret-word", "redis+cluster://127.0.0.1:6379/1",
@@ -411,9 +412,14 @@ async def test_a_user_of_sentinels_own_is_named_beside_its_password() -> None:
     ],
 )  # fmt: skip
 def test_an_address_that_means_no_server_is_told_by_the_settings_name_and_shape(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"HUBCHAT_REDIS_URL: want redis://HOST:PORT") as told:
+    with pytest.raises(SettingsError, match=r"HUBCHAT_REDIS_URL: want redis://HOST:PORT\[/NUMBER\]") as told:
         servers_at(url)
     assert "a-secret-word" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1/1", "rediss://127.0.0.1:6379/", "redis://127.0.0.1?db=1"])
+def test_a_database_is_a_number_or_none(url: str) -> None:
+    assert servers_at(url).names == ["redis"]
 
 
 async def test_more_than_the_queue_holds_is_dropped_and_says_so(

@@ -1,6 +1,7 @@
 """What `hubchat doctor` finds, and that it says what to do."""
 
 import asyncio
+import os
 import resource
 import socket
 import sqlite3
@@ -136,6 +137,8 @@ def test_clocks_that_disagree_are_told() -> None:
         ({"url": "https://hub.example.org"}, "HUBCHAT_TRUSTED_PROXIES is not set"),
         ({"url": "http://hub.example.org"}, "https"),
         ({"host": "0.0.0.0"}, "HUBCHAT_URL is not set"),
+        ({"url": "https://hub.example.org", "trusted_proxies": "127.0.0.1,0.0.0.0/0"}, "PROXIES is everybody"),
+        ({"trusted_proxies": "::/0"}, "PROXIES is everybody"),
     ],
 )
 def test_settings_that_do_not_go_together_are_told_as_the_start_tells_them(
@@ -258,6 +261,53 @@ def test_a_wrong_address_is_one_line_for_both(hubchat: Call, rest: str, said: st
 def test_a_postgresql_without_tls_that_is_asked_for_it_says_so(hubchat: Call, postgres: PostgresServer) -> None:
     told = told_by_both(hubchat, postgres.url("postgres") + "?sslmode=require")
     assert told.startswith("PostgreSQL speaks no TLS, which sslmode in HUBCHAT_DATABASE_URL asks for")
+
+
+def test_a_postgresql_that_is_read_only_is_refused_by_both(hubchat: Call, postgres: PostgresServer) -> None:
+    name = postgres.create_database()
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    told = told_by_both(hubchat, postgres.url(name))
+    assert told.startswith("PostgreSQL is read-only; name the server that is written to")
+    postgres.drop_database(name)
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_refused_by_both(hubchat: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "nowhere"
+    told = told_by_both(hubchat, f"sqlite:///{folder}/hub.db")
+    assert told == (
+        f"the database's folder {folder} can't be written (no such file or directory); "
+        "make it, or name another file in HUBCHAT_DATABASE_URL"
+    )
+    (tmp_path / "file").touch()
+    assert "(not a directory); give it to the user" in told_by_both(hubchat, f"sqlite:///{tmp_path}/file/hub.db")
+    folder.mkdir()
+    assert (
+        "ok    database: SQLite; not there yet" in hubchat("doctor", "--database-url", f"sqlite:///{folder}/hub.db").out
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "todo"),
+    [
+        ({"workers": 8}, "", ""),
+        ({"workers": 9}, "9 workers share 2 cores", "set HUBCHAT_WORKERS to 2"),
+        ({"argon2_memory_kib": 1 << 20, "workers": 2}, "", ""),
+        ({"argon2_memory_kib": 1 << 20, "password_threads": 3}, "hashing passwords may take 3,072 MB", "ARGON2_MEMORY"),
+        ({"recent_bytes": 2 << 30}, "", ""),
+        ({"recent_bytes": 2 << 30, "workers": 2}, "keeping newest entries may take 4,096 MB", "HUBCHAT_RECENT_BYTES"),
+    ],
+)
+def test_more_than_the_machine_has_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, int], said: str, todo: str
+) -> None:
+    """On a machine of two cores and 2 GB."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 19}.__getitem__)
+    told = doctor.machine_found(found(tmp_path, redis_url="redis://127.0.0.1", **given))
+    assert len(told) == bool(said)
+    for finding in told:
+        assert finding.said.startswith(said)
+        assert todo in finding.todo
 
 
 @pytest.mark.parametrize("url", ["sqlite:", "sqlite:hub.db", "sqlite://hub.db", "sqlite:///"])
