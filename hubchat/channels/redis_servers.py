@@ -73,9 +73,12 @@ class One:
     def __init__(self, url: str) -> None:
         self.names = ["redis"]
         parts = urlsplit(url)
-        if parts.scheme != "unix" and parts.path.strip("/"):
+        options = _options()
+        if parts.scheme == "unix":
+            del options["socket_keepalive"]  # is TCP's
+        elif parts.path.strip("/"):
             int(parts.path.strip("/"))  # redis-py takes what is no number for the first database
-        self._pool: ConnectionPool = ConnectionPool.from_url(url, **_options())
+        self._pool: ConnectionPool = ConnectionPool.from_url(url, **options)
         self.connection(self.names[0])  # what the address says wrongly of it shows here
 
     async def find(self) -> bool:

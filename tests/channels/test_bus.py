@@ -422,6 +422,16 @@ def test_a_database_is_a_number_or_none(url: str) -> None:
     assert servers_at(url).names == ["redis"]
 
 
+async def test_a_socket_carries_as_a_port_does(tmp_path: Path) -> None:
+    path = tmp_path / "redis"
+    with RedisServer("--unixsocket", str(path)):
+        async with nodes(f"unix://{path}") as [(one, _), (two, ear)]:
+            await two.follow(5)
+            one.publish([said(5, 1)])
+            await ear.until(lambda: ear.entries)
+            assert ear.seqs(5) == [1]
+
+
 async def test_more_than_the_queue_holds_is_dropped_and_says_so(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
