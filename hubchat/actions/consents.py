@@ -1,6 +1,7 @@
 """What members agree to: rules, privacy notice, health data, their age; asked again for each new version."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -11,8 +12,11 @@ from hubchat.policies import read_policies, version_of
 from hubchat.settings import Settings
 from hubchat.storage import accounts, policies
 from hubchat.storage.accounts import WITHDRAWN
+from hubchat.storage.database import Connection, Unavailable
 from hubchat.storage.policies import ConsentRow
 from hubchat.storage.sessions import Caller
+
+log = logging.getLogger(__name__)
 
 What: TypeAlias = Literal["rules", "privacy", "health_data", "age"]
 EVERY: Final[tuple[What, ...]] = get_args(What)
@@ -28,7 +32,10 @@ class Due(NamedTuple):
 
 
 async def publish(node: Node) -> None:
-    """Makes the notices of the data folder those that hold, on all nodes, where they are others. Raises PolicyError."""
+    """Makes the notices of the data folder those that hold, on all nodes, where they are others. Raises PolicyError.
+
+    Where the database goes a moment after the start, the former ones hold until the next.
+    """
     found = await asyncio.to_thread(read_policies, node.settings.data, values_of(node.settings))
 
     def publish(tx: Transaction) -> None:
@@ -37,7 +44,10 @@ async def publish(node: Node) -> None:
             if (version := version_of(texts)) != held.get(name):
                 policies.put_notice(tx.connection, name, version, texts, tx.now)
 
-    await node.log.write(publish)
+    try:
+        await node.log.write(publish)
+    except Unavailable:
+        log.warning("rules and privacy notice could not be looked at; the next start does")
 
 
 def values_of(settings: Settings) -> dict[str, str]:
@@ -79,7 +89,7 @@ async def agree(node: Node, caller: Caller, given: Mapping[What, str]) -> None:
 
     def agree(tx: Transaction) -> None:
         record(tx, caller.account_id, given, node.house.now.minimum_age)
-        if caller.is_withdrawn and not _is_lacking(tx, caller.account_id):
+        if caller.is_withdrawn and not is_lacking(tx.connection, caller.account_id):
             accounts.update_account(tx.connection, caller.account_id, state="active")
             tx.revoke("presence", account=caller.account_id)
 
@@ -114,8 +124,8 @@ async def withdraw(node: Node, caller: Caller, what: What) -> None:
     await node.log.write(withdraw)
 
 
-def _is_lacking(tx: Transaction, account_id: int) -> bool:
+def is_lacking(connection: Connection, account_id: int) -> bool:
     """Whether something that is needed was taken back and not given again."""
-    given = policies.read_consents(tx.connection, account_id)
+    given = policies.read_consents(connection, account_id)
     held = {row.what for row in given if row.withdrawn_at is None}
     return any(row.what in NEEDED and row.what not in held for row in given)

@@ -7,13 +7,14 @@ import orjson
 
 from hubchat import access
 from hubchat.access import HubRole, Office
+from hubchat.actions import consents
 from hubchat.actions.sessions import end_others
 from hubchat.channels.house import KEY
 from hubchat.channels.transaction import Transaction
 from hubchat.errors import HubError
 from hubchat.node import Node
 from hubchat.storage import accounts, audit
-from hubchat.storage.accounts import Held
+from hubchat.storage.accounts import WITHDRAWN, Held
 from hubchat.storage.channels import ACCESS
 from hubchat.storage.schema import read_hub, write_hub
 from hubchat.storage.sessions import Caller
@@ -55,7 +56,7 @@ async def disable(node: Node, caller: Caller, handle: str) -> None:
 def disable_here(tx: Transaction, caller: Caller, handle: str) -> None:
     """`disable`, in a transaction that has locked the access channel."""
     held = _require_held(tx, caller, handle)
-    if held.state != "active":
+    if held.state == "disabled":
         return
     _require_other_admin(tx, held)
     accounts.update_account(tx.connection, held.account_id, state="disabled")
@@ -65,13 +66,14 @@ def disable_here(tx: Transaction, caller: Caller, handle: str) -> None:
 
 
 async def enable(node: Node, caller: Caller, handle: str) -> None:
-    """Lets somebody sign in again."""
+    """Lets somebody sign in again; who had taken a consent back is asked for it as before."""
 
     def enable(tx: Transaction) -> None:
         tx.lock(ACCESS)
         held = _require_held(tx, caller, handle)
         if held.state == "disabled":
-            accounts.update_account(tx.connection, held.account_id, state="active")
+            is_lacking = consents.is_lacking(tx.connection, held.account_id)
+            accounts.update_account(tx.connection, held.account_id, state=WITHDRAWN if is_lacking else "active")
             audit.record(tx.connection, tx.now, caller.account_id, "account.enable", held.account_id)
 
     await node.log.write(enable)

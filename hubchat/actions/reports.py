@@ -185,7 +185,10 @@ def _decide(tx: Transaction, caller: Caller, report_id: int, decision: Decision,
         raise HubError("not_allowed")
     carry_out()
     reports.decide_report(tx.connection, report_id, decision, word, caller.account_id, tx.now)
-    audit.record(tx.connection, tx.now, caller.account_id, f"report.{decision}", report_id)
+    is_of_hub = caller.hub_role in access.OFFICES["moderate"]
+    audit.record(
+        tx.connection, tx.now, caller.account_id, f"{'' if is_of_hub else 'group.'}report.{decision}", report_id
+    )
     if reporter is not None:
         _tell(
             tx, reporter.inbox_id, "report", found.channel_id, found.seq, report=report_id, decision=decision, word=word

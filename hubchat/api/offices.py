@@ -47,11 +47,11 @@ class HouseChanged(Form):
 
 
 class AccountShown(TypedDict):
-    """`trusted`: no newcomer's limits."""
+    """`trusted`: no newcomer's limits. `withdrawn`: took a consent back, and may only export and delete itself."""
 
     person: PersonShown
     role: HubRole
-    state: Literal["active", "disabled"]
+    state: Literal["active", "withdrawn", "disabled"]
     trusted: bool
     created_at: str
 
@@ -177,7 +177,7 @@ async def set_role(ask: Ask, form: RoleGiven) -> None:
 
 
 async def list_audit(ask: Ask, page: Page) -> AuditShown:
-    """Who did what, the newest first, without words."""
+    """Who did what for the hub, the newest first, without words; nothing of any group."""
     _require(ask)
     place = read_cursor(page.cursor, 2)
     before = NEWEST if place is None else (place[0], place[1])

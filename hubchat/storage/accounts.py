@@ -48,7 +48,7 @@ class Held(NamedTuple):
     account_id: int
     persona_id: int
     role: HubRole
-    state: Literal["active", "disabled"]
+    state: Literal["active", "withdrawn", "disabled"]
 
 
 class Me(NamedTuple):

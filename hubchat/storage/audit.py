@@ -31,9 +31,12 @@ class Audited(NamedTuple):
     subject_id: int | None
 
 
+OF_THE_HUB: Final = ("account", "badge", "hub", "report")
+"""What actions begin with that concern the hub as a whole. Who did what in which group says who is in it."""
 _PAGE: Final = sa.text(
-    "SELECT id, at, actor, action, subject FROM audit WHERE (at, id) < (:at, :id) "
-    "ORDER BY at DESC, id DESC LIMIT :limit"
+    "SELECT id, at, actor, action, subject FROM audit WHERE (at, id) < (:at, :id) AND ("
+    + " OR ".join(f"action LIKE '{word}.%'" for word in OF_THE_HUB)
+    + ") ORDER BY at DESC, id DESC LIMIT :limit"
 )
 _PEOPLE: Final = Bulk(
     f"SELECT account.id AS account_id, {PERSON} FROM {{rows}} JOIN account ON account.id = rows_.id "
@@ -44,7 +47,7 @@ NEWEST: Final = (2**53, 0)
 
 
 def read_audit(connection: sa.Connection, *, limit: int, before: tuple[int, int] = NEWEST) -> list[Audited]:
-    """What was done before a place in the list, the newest first."""
+    """What was done for the hub before a place in the list, the newest first; nothing of any group."""
     rows = list(connection.execute(_PAGE, {"at": before[0], "id": before[1], "limit": limit}))
     accounts = {id for row in rows for id in (row.actor, row.subject) if id is not None}
     found = _PEOPLE.run(connection, [(id,) for id in accounts], now=now_ms()) if accounts else ()

@@ -21,7 +21,7 @@ class AccountRow(NamedTuple):
 
     person: Person
     role: HubRole
-    state: Literal["active", "disabled"]
+    state: Literal["active", "withdrawn", "disabled"]
     trusted: bool
     created_at: int
 

@@ -5,16 +5,19 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+import sqlalchemy as sa
 
-from hubchat.actions import offices
+from hubchat.actions import consents, groups, members, offices
 from hubchat.actions.tokens import make_token
 from hubchat.channels.house import House
+from hubchat.channels.transaction import Transaction
 from hubchat.channels.watch import Watch
 from hubchat.errors import HubError
 from hubchat.settings import Settings
 from hubchat.storage.accounts import read_me_by_handle
 from hubchat.storage.audit import read_audit
 from hubchat.storage.offices import find_accounts
+from hubchat.storage.policies import insert_consent
 from hubchat.storage.sessions import Caller
 from tests.community import Community
 
@@ -59,6 +62,35 @@ async def test_who_is_disabled_is_out_at_once_and_may_be_let_in_again(hub: Commu
         ("account.enable", "root", "ben"),
         ("account.disable", "root", "ben"),
     ]
+
+
+async def test_who_took_a_consent_back_can_be_disabled_and_comes_back_as_before(hub: Community) -> None:
+    root, ben = await hub.member("root", "admin"), await hub.member("ben")
+
+    def agree(tx: Transaction) -> None:
+        for what in consents.NEEDED:
+            insert_consent(tx.connection, ben.account_id, what, "1", tx.now)
+
+    await hub.node.log.write(agree)
+    await consents.withdraw(hub.node, ben, "health_data")
+    states = []
+    for act in (offices.disable, offices.enable):
+        await act(hub.node, root, "ben")
+        rows = await hub.read(lambda connection: find_accounts(connection, "ben", limit=1))
+        states.append(rows[0].state)
+    assert states == ["disabled", "withdrawn"]
+
+
+async def test_the_audit_of_the_hub_tells_nothing_of_who_is_in_which_group(hub: Community) -> None:
+    root, ada, ben = await hub.member("root", "admin"), *(await hub.members("ada", "ben"))
+    room = await hub.group(ada, "secret", ben)
+    await members.ban(hub.node, ada, room, "ben")
+    await groups.delete(hub.node, ada, room)
+    await offices.disable(hub.node, root, "ben")
+    kept = await hub.read(lambda connection: connection.execute(sa.text("SELECT action FROM audit")).scalars().all())
+    assert {"member.banned", "group.delete"} <= set(kept)
+    told = await hub.read(lambda connection: read_audit(connection, limit=50))
+    assert [one.action for one in told] == ["account.disable"]
 
 
 async def test_the_last_administrator_stays_one_even_where_two_leave_at_once(hub: Community) -> None:

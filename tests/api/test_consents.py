@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hubchat.actions.consents import Due, due, publish, versions
+from hubchat.storage.database import Unavailable
 from hubchat.storage.policies import ConsentRow
 from tests.api.test_sessions import reason
 from tests.flows.live import live
@@ -39,6 +40,26 @@ async def test_anybody_reads_what_holds_in_the_nearest_language(hub: Served) -> 
     for path, status in (("policies/terms", 404), ("policies/%00", 404), ("policies/rules?lang=" + "x" * 99, 422),
                          ("policies/rules?q=1", 422)):  # fmt: skip
         assert (await guest.get(path)).status_code == status, path
+
+
+@sqlite_only
+async def test_a_database_that_is_away_at_the_start_leaves_the_notices_as_they_were(
+    hub: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def write(*_: object) -> None:
+        raise Unavailable
+
+    before = await held(hub)
+    (hub.node.settings.data / "rules.md").write_text("Be kind.\n")
+    with monkeypatch.context() as away:
+        away.setattr(hub.node.log, "write", write)
+        await publish(hub.node)
+    assert [line.message for line in caplog.records] == [
+        "rules and privacy notice could not be looked at; the next start does"
+    ]
+    assert await held(hub) == before
+    await publish(hub.node)
+    assert (await held(hub))["rules"] != before["rules"]
 
 
 async def test_who_is_asked_one_by_one_has_each_consent_in_its_version(hub: Served) -> None:
