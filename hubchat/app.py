@@ -91,7 +91,7 @@ def make_app(
             gateway = Admission(node)
             gateway.start()
             queue = Queue(node, KINDS, works=node.settings.jobs)
-            await queue.open()
+            queue.open()
             teller = nullcontext() if siblings is None else siblings.telling(lambda: metrics.of(node, gateway))
             try:
                 async with teller:

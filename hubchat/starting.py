@@ -79,7 +79,7 @@ async def _work_on_jobs(settings: Settings, again: bool) -> None:
         if again:
             print(f"{await node.database.write(unpark)} jobs are tried again", flush=True)
         queue = Queue(node, KINDS)
-        await queue.open()
+        queue.open()
         try:
             print("hubchat does background work (Ctrl-C stops it)", flush=True)
             await stopped.wait()

@@ -48,14 +48,12 @@ class Queue:
         self._runner: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_blind = False
+        self._to_write = [name for name, kind in kinds.items() if works and kind.every_ms is not None]
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Begins to work, and sees to it that what comes again by itself is written down."""
         if self.works:
             self.node.log.on_jobs = self._woken.set
-            for name, kind in self.kinds.items():
-                if kind.every_ms is not None:
-                    await self.node.database.write(partial(jobs.put_job, kind=name, key=name))
         self._runner = asyncio.create_task(self._run(), context=Context())
 
     async def close(self) -> None:
@@ -81,6 +79,9 @@ class Queue:
 
     async def _round(self) -> None:
         self._woken.clear()  # what is written from here on wakes us again
+        while self._to_write:
+            await self.node.database.write(partial(jobs.put_job, kind=self._to_write[-1], key=self._to_write[-1]))
+            self._to_write.pop()
         self.node.backlog = seen = await self.node.database.read(jobs.read_backlog)
         while self.works and seen.due and len(self._tasks) < AT_ONCE:
             job = await self._claim()

@@ -14,6 +14,7 @@ from hubchat.jobs import queue
 from hubchat.jobs.queue import Kind, Queue
 from hubchat.node import Node
 from hubchat.storage import jobs
+from hubchat.storage.database import Unavailable
 from hubchat.storage.jobs import Backlog, Job
 from tests.community import Community, open_community
 from tests.waiting import until
@@ -32,7 +33,7 @@ async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[Community]:
 @asynccontextmanager
 async def working(node: Node, *, every_ms: int | None = None, works: bool = True, **kinds: Run) -> AsyncIterator[Queue]:
     made = Queue(node, {name: Kind(run, every_ms) for name, run in kinds.items()}, works=works)
-    await made.open()
+    made.open()
     try:
         yield made
     finally:
@@ -196,6 +197,29 @@ async def test_what_comes_again_is_written_down_once_and_stays(hub: Community) -
     (row,) = await rows(hub)
     assert (row.key, row.tries, row.lease) == ("sweep", 0, None)
     assert done == [1]
+
+
+async def test_what_comes_again_is_written_down_once_the_database_is_back(
+    hub: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = asyncio.Event()
+    tried = asyncio.Event()
+
+    async def sweep(_: Node, job: Job) -> None:
+        done.set()
+
+    async def write(*_: object) -> None:
+        tried.set()
+        raise Unavailable
+
+    with monkeypatch.context() as away:
+        away.setattr(hub.node.database, "write", write)
+        made = Queue(hub.node, {"sweep": Kind(sweep, 3_600_000)})
+        made.open()
+        await tried.wait()
+    async with asyncio.timeout(WAIT_S):
+        await done.wait()
+    await made.close()
 
 
 async def test_a_lost_lease_stops_the_work(hub: Community, monkeypatch: pytest.MonkeyPatch) -> None:
