@@ -28,7 +28,7 @@ async def is_listed(request: Request) -> bool:
     """Whether search engines may list the web client's page at this address."""
     node: Node = request.state.node
     path = request.url.path
-    if not node.settings.guests:
+    if not node.house.now.guests:
         return False
     if path == FRONT:
         return True

@@ -33,6 +33,9 @@ async def test_a_page_is_listed_only_where_a_public_groups_owner_said_so(hub: Se
     assert await is_listed(f"{hub.url}/")
     for path in ("/groups/none", "/groups", "/sign-in", "/settings", "/groups/lung-cancer%00", "/conversations/1"):
         assert not await is_listed(hub.url + path), path
+    hub.node.house.now = hub.node.house.now.model_copy(update={"guests": False})
+    assert not await is_listed(), "an administrator has closed the hub to guests"
+    hub.node.house.now = hub.node.house.now.model_copy(update={"guests": True})
     tag = (await guest.get(f"{hub.url}/groups/none")).headers["etag"]
     assert (await guest.get(f"{hub.url}/groups/none", headers={"If-None-Match": tag})).headers[
         "x-robots-tag"
