@@ -113,6 +113,29 @@ def _put(table: OrderedDict[K, Count], key: K, count: Count) -> None:
         table.popitem(last=False)
 
 
+class Bucket:
+    """Holds up to `size`, empties with use and fills again with time, at `a_second`."""
+
+    __slots__ = ("_clock", "a_second", "at", "level", "size")
+
+    def __init__(self, size: float, a_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.size = size
+        self.a_second = a_second
+        self.level = size
+        self.at = clock()
+
+    def take(self) -> int:
+        """Takes one; 0, or after how many ms there will be one."""
+        now = self._clock()
+        self.level = min(self.size, self.level + (now - self.at) * self.a_second)
+        self.at = now
+        if self.level >= 1:
+            self.level -= 1
+            return 0
+        return 1 + int((1 - self.level) / self.a_second * 1_000)
+
+
 class Pace:
     """How often one caller may ask for what costs more than a page: `size` at once, and as many again in 10 s.
 
@@ -122,17 +145,15 @@ class Pace:
     def __init__(self, size: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
         self._clock = clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how many, and when that was (s)
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, caller: str) -> None:
         """Takes one. Raises `too_fast` with the time to wait."""
         if self._size == 0:
             return
-        now, a_second = self._clock(), self._size / 10
-        left, at = self._left.pop(caller, (float(self._size), now))
-        left = min(self._size, left + (now - at) * a_second)
-        self._left[caller] = (left - 1 if left >= 1 else left, now)
-        if len(self._left) > KEPT:
-            self._left.popitem(last=False)
-        if left < 1:
-            raise HubError("too_fast", retry_after_ms=1 + int((1 - left) / a_second * 1_000))
+        bucket = self._buckets.pop(caller, None) or Bucket(self._size, self._size / 10, self._clock)
+        self._buckets[caller] = bucket
+        if len(self._buckets) > KEPT:
+            self._buckets.popitem(last=False)
+        if (wait_ms := bucket.take()) > 0:
+            raise HubError("too_fast", retry_after_ms=wait_ms)

@@ -53,7 +53,12 @@ _WORDLIKE: Final = re.compile(f"[\\w{_MARKS}]")
 _UNSEEN: Final = re.compile(f"[{_JOINERS}]")
 _LIKE: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe"})
 """Letters that many people type without their stroke, and that Unicode does not take apart."""
-_LINK: Final = re.compile(r"https?://[^\s<>]|\bwww\.\w", re.IGNORECASE)
+_LINK: Final = re.compile(
+    r"://\S|\bwww\.\w|mailto:|\]\(|(?<![\w@.-])[\w-]+(?:\.[\w-]+)*\."
+    r"(?:app|biz|cc|cn|co|com|de|dev|es|eu|fr|info|io|it|link|ly|me|net|nl|online|org|pl|ru|shop|site|to|top|tv|uk|xyz)\b",
+    re.IGNORECASE,
+)
+"""What clients make a link of. An e-mail address is none: it leads to a person, not to a page."""
 
 
 def words(text: str) -> list[Word]:

@@ -20,7 +20,7 @@ from hubchat.storage.channels import ChannelRow, read_channels
 from hubchat.storage.database import Connection, now_ms
 from hubchat.storage.members import Person
 from hubchat.storage.people import read_named
-from hubchat.storage.reports import Decision, Report, State, read_reporter
+from hubchat.storage.reports import Decision, Report, State, read_reporters
 
 Words = Annotated[str, Field(max_length=4_000)]
 
@@ -161,12 +161,12 @@ def _show(connection: Connection, found: Sequence[Report], is_of_hub: bool) -> l
     people = read_named(connection, [one.persona_id for one in found])
     shown = [_show_one(one, channels.get(one.channel_id or 0), people) for one in found]
     if is_of_hub:
-        made_by = {one.id: read_reporter(connection, one.reporter_id) for one in found}
-        named = read_named(connection, [who.persona_id for who in made_by.values() if who])
-        for one in shown:
-            who = made_by[one["id"]]
-            if who is not None and who.persona_id in named:
-                one["reporter"] = show_person(named[who.persona_id])
+        reporters = read_reporters(connection, [one.reporter_id for one in found])
+        named = read_named(connection, reporters.values())
+        for report, one in zip(found, shown, strict=True):
+            who = _person(named, reporters.get(report.reporter_id))
+            if who is not None:
+                one["reporter"] = who
     return shown
 
 

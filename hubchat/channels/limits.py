@@ -3,7 +3,6 @@
 It costs a batch nothing where nobody is limited: whether somebody may be is in the rows that are read anyhow.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -14,16 +13,11 @@ from hubchat.storage.channels import ChannelRow, set_asking
 from hubchat.storage.database import Connection
 from hubchat.storage.newcomers import NEWCOMER_MS, Counted, add_counted, read_counted, read_paces, set_paces
 from hubchat.storage.standings import Stand
+from hubchat.words import has_link
 
 NEWCOMER_MESSAGES: Final = 20  # on the first day of an account that came by itself
 NEWCOMER_CONVERSATIONS: Final = 5
 REQUEST_MESSAGES: Final = 3  # that whoever is asked sees before they accept
-LINK: Final = re.compile(
-    r"://|www\.|mailto:|\]\(|(?<![\w@.-])[\w-]+(?:\.[\w-]+)*\."
-    r"(?:app|biz|cc|cn|co|com|de|dev|es|eu|fr|info|io|it|link|ly|me|net|nl|online|org|pl|ru|shop|site|to|top|tv|uk|xyz)\b",
-    re.IGNORECASE,
-)
-"""What clients make a link of. An e-mail address is none: it leads to a person, not to a page."""
 
 
 class Limits:
@@ -105,7 +99,7 @@ def is_new(came_at: int | None, now: int) -> bool:
 
 def require_plain(came_at: int | None, text: str, now: int) -> None:
     """Raises `newcomer_links` where an account in its first day writes something that leads elsewhere."""
-    if is_new(came_at, now) and LINK.search(text):
+    if is_new(came_at, now) and has_link(text):
         raise HubError("newcomer_links", facts={"until": (came_at or 0) + NEWCOMER_MS})
 
 

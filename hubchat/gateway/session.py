@@ -17,9 +17,9 @@ from hubchat.faults import as_fault
 from hubchat.framing import message_frame
 from hubchat.gateway.commands import OTHERS, SCOPES, WRITES, Asked
 from hubchat.gateway.link import Link
-from hubchat.gateway.pace import Bucket
 from hubchat.node import Node
 from hubchat.storage.sessions import NEVER, Caller
+from hubchat.throttle import Bucket
 from hubchat.wire import OPEN_COMMANDS, SUBSCRIPTIONS, Command, Subscribe, Unsubscribe
 
 log = logging.getLogger(__name__)

@@ -58,7 +58,8 @@ def begin_erasure(
     rows = connection.execute(
         sa.text(
             "UPDATE account SET state = :erased, role = 'member', email = NULL, email_confirmed_at = NULL, "
-            "lang = NULL, presence = 'nobody', findable = false, industry = false, kind = NULL, created_at = :now "
+            "lang = NULL, presence = 'nobody', writing = 'nobody', findable = false, industry = false, kind = NULL, "
+            "created_at = :now "
             "WHERE id = :id AND state <> :erased"
         ),
         {"id": account_id, "erased": ERASED, "now": now},

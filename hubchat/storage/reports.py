@@ -1,6 +1,6 @@
 """Reports: what somebody found wrong, with the messages as they were, and who may see it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
@@ -116,6 +116,11 @@ _AFTER: Final = sa.text(_BESIDE.format(side="> :seq", order="ASC"))
 _SUBJECT: Final = "SELECT persona.account_id, persona.id, persona.inbox_id, persona.handle FROM persona WHERE {which}"
 _BY_PERSONA: Final = sa.text(_SUBJECT.format(which="persona.id = :id AND persona.gone_at IS NULL"))
 _BY_ACCOUNT: Final = sa.text(_SUBJECT.format(which="persona.account_id = :id ORDER BY persona.created_at LIMIT 1"))
+_REPORTERS: Final = Bulk(
+    "SELECT persona.account_id, persona.id FROM {rows} JOIN persona ON persona.account_id = rows_.id "
+    "ORDER BY persona.created_at DESC",
+    id="bigint",
+)
 _OFFICERS: Final = sa.text(
     "SELECT account.id, persona.id, persona.inbox_id FROM account "
     "JOIN persona ON persona.account_id = account.id AND persona.gone_at IS NULL "
@@ -142,6 +147,12 @@ def read_subject(connection: sa.Connection, persona_id: int) -> Subject | None:
 def read_reporter(connection: sa.Connection, account_id: int) -> Subject | None:
     row = connection.execute(_BY_ACCOUNT, {"id": account_id}).first()
     return None if row is None else Subject(*row)
+
+
+def read_reporters(connection: sa.Connection, account_ids: Iterable[int]) -> dict[int, int]:
+    """Account → the persona that it is seen as."""
+    rows = [(id,) for id in set(account_ids)]
+    return {row.account_id: row.id for row in _REPORTERS.run(connection, rows)} if rows else {}
 
 
 def read_moderators(connection: sa.Connection) -> list[Officer]:

@@ -45,3 +45,15 @@ async def test_a_log_that_cannot_be_written_back_is_left_to_the_commits(small: S
         await small.write(write)
     await until(lambda: WORD in small.path.read_bytes(), WAIT_S)
     await small.close()
+
+
+async def test_a_log_that_nobody_writes_back_beside_does_not_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "WAL_PAGES", 20)
+    database = SqliteDatabase(tmp_path / "small.db")
+    await database.write(lambda connection: connection.execute(sa.text("CREATE TABLE line (text TEXT)")))
+    for _ in range(200):
+        await database.write(write)
+    assert database.path.with_name("small.db-wal").stat().st_size < 40 * 4_200
+    await database.close()
