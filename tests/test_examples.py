@@ -199,7 +199,7 @@ def _caddy(program: str, folder: Path, hub: int, port: int) -> Iterator[None]:
     settings = {"SITE": f"https://localhost:{port}", "NODES": f"127.0.0.1:{hub}", "XDG_DATA_HOME": str(folder)}
     with _running([program, "run", "--config", "Caddyfile", "--adapter", "caddyfile"], folder, **settings):
         authority = folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
-        _wait_for(authority.exists)
+        _wait_for(lambda: authority.exists() and "END CERTIFICATE" in authority.read_text())
         shutil.copy(authority, folder / "ca.pem")
         yield
 

@@ -261,7 +261,7 @@ class Lane:
         commands = [(verb, *ordered[at : at + size]) for at in range(0, len(ordered), size)]
         if commands:
             async with asyncio.timeout(SOCKET_S):
-                await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                await _write(connection, connection.pack_commands(commands))
 
     # ------------------------------------------------------------ publishing
 
@@ -280,7 +280,7 @@ class Lane:
                 self._under_way = sum(topic != self._beat_topic for topic, _ in batch)
                 began = monotonic()
                 async with asyncio.timeout(SOCKET_S):
-                    await connection.send_packed_command(packed, check_health=False)
+                    await _write(connection, packed)
                     for _ in batch:
                         await connection.read_response()
                 self._under_way = 0
@@ -292,6 +292,14 @@ class Lane:
 
 
 _PLAIN: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH")
+
+
+async def _write(connection: AbstractConnection, commands: Sequence[bytes]) -> None:
+    """Sends commands that are packed already."""
+    try:
+        await connection.send_packed_command(commands, check_health=False)
+    except RuntimeError as closed:  # what uvloop calls a line that was lost a moment ago
+        raise LostError from closed
 
 
 async def _hang_up(connection: AbstractConnection) -> None:

@@ -186,8 +186,8 @@ async def test_what_is_decided_is_done_and_told_to_both_sides(hub: Community) ->
     for decision in ("dismissed", "warned", "removed_message", "removed_member", "banned"):
         assert f"group.report.{decision}" in done
     assert {"report.disabled", "member.removed", "member.banned", "account.disable"} <= set(done)
-    told = await hub.read(lambda connection: read_audit(connection, limit=50))
-    assert {one.action for one in told} == {"report.disabled", "account.disable"}, "who moderates a group is its own"
+    audited = await hub.read(lambda connection: read_audit(connection, limit=50))
+    assert {one.action for one in audited} == {"report.disabled", "account.disable"}, "who moderates a group is its own"
 
 
 async def test_a_decision_that_one_may_not_carry_out_by_hand_changes_nothing(hub: Community) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 from redis.crc import key_slot
 
 from hubchat.channels import redis_bus, redis_lane
@@ -344,6 +345,21 @@ async def test_the_second_sentinel_is_asked_when_the_first_says_nothing() -> Non
         port = silent.getsockname()[1]
         async with nodes(redis.url.replace("://", f"://127.0.0.1:{port},"), 1) as [(bus, _)]:
             assert bus.is_ok
+
+
+async def test_a_line_that_uvloop_calls_closed_is_a_lost_one(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def closed(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to perform operation; the handler is closed")
+
+    async with nodes(server.url, 1) as [(bus, _)]:
+        with monkeypatch.context() as lost:
+            lost.setattr(AbstractConnection, "send_packed_command", closed)
+            await until_up(bus, up=False)
+        await until_up(bus)
+    told = [record for record in caplog.records if record.name == redis_lane.__name__]
+    assert [one.message for one in told] == ["the bus is down; what others say is looked for in SQL"]
 
 
 async def test_what_was_not_published_is_counted_and_nothing_else(server: RedisServer) -> None:
